@@ -1,0 +1,45 @@
+"""Dragoman, a self-hosted translation server; and the same as a library.
+
+>>> async with open_translator(Settings(engine="ollama://localhost:11434/translategemma:12b")) as translator:
+...     await translator.ready()
+...     translation = await translator.translate_text("Good morning", source="en", target="de")
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dragoman.core.translator import Translator
+    from dragoman.errors import DragomanError
+    from dragoman.settings import Settings
+    from dragoman.types import TranslateRequest, Translation
+    from dragoman.wiring import SyncTranslator, open_translator
+
+__all__ = [
+    "DragomanError",
+    "Settings",
+    "SyncTranslator",
+    "TranslateRequest",
+    "Translation",
+    "Translator",
+    "open_translator",
+]
+
+_HOME = {
+    "DragomanError": "errors",
+    "Settings": "settings",
+    "SyncTranslator": "wiring",
+    "TranslateRequest": "types",
+    "Translation": "types",
+    "Translator": "core.translator",
+    "open_translator": "wiring",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load the front door's names when they are asked for, so that `dragoman --help` does not load a server."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'dragoman' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"dragoman.{_HOME[name]}"), name)

@@ -1,0 +1,127 @@
+"""What engines share that have a language model complete a prompt, piece by piece, on a server elsewhere."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+
+from msgspec import Struct
+
+from dragoman.engines.base import translate_each
+from dragoman.engines.http import UpstreamClient
+from dragoman.errors import (
+    BadOutput,
+    ConfigurationError,
+    EngineError,
+    EngineRejected,
+    EngineTimeout,
+    EngineUnavailable,
+    OutputTruncated,
+)
+from dragoman.prompts.base import Prompt, PromptStyle
+from dragoman.types import EngineInfo, Output, Segment, Tokens
+
+# Every control token that `PromptStyle.clean` takes out or puts back begins with < or [ and is no longer than this.
+_UNSETTLED_CHARACTERS = 32
+
+
+class Piece(Struct, frozen=True):
+    """One message of an engine's answer. `finish` says why it ended ("stop", "length", …) where this is the end."""
+
+    text: str = ""
+    finish: str | None = None
+    tokens: Tokens | None = None
+
+
+class CompletionEngine(ABC):
+    """An engine that is asked with a prompt. A subclass knows its server: how to probe it and how to `_complete`."""
+
+    def __init__(self, info: EngineInfo, client: UpstreamClient, style: PromptStyle) -> None:
+        self._info = info
+        self._client = client
+        self._style = style
+
+    @property
+    def info(self) -> EngineInfo:
+        return self._info
+
+    async def probe(self) -> EngineInfo:
+        try:
+            return await self._learn()
+        except EngineTimeout as error:
+            raise EngineUnavailable(error.message, engine=self._info.name) from error
+        except (EngineRejected, BadOutput) as error:
+            raise ConfigurationError(error.message) from error
+
+    @abstractmethod
+    async def _learn(self) -> EngineInfo:
+        """Ask the server what it is, and keep it in `_info`. Raises EngineError or ConfigurationError."""
+
+    @abstractmethod
+    def _complete(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
+        """Ask for one completion. The pieces' texts join to the whole answer."""
+
+    async def translate(self, batch: Sequence[Segment]) -> Sequence[Output | EngineError]:
+        return await translate_each(batch, self._translate_one)
+
+    async def stream(self, segment: Segment) -> AsyncIterator[str]:
+        answer = Answer(self._style, self._info.name)
+        told = ""
+        async with aclosing(self._complete(self._style.render(segment))) as pieces:
+            async for piece in pieces:
+                answer.add(piece)
+                settled = answer.settled()
+                if len(settled) > len(told) and settled.startswith(told):
+                    yield settled[len(told) :]
+                    told = settled
+        whole = answer.output().text
+        if not whole.startswith(told):
+            raise BadOutput(f"{self._info.name} took back what it had said", engine=self._info.name)
+        if whole != told:
+            yield whole[len(told) :]
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    async def _translate_one(self, segment: Segment) -> Output:
+        answer = Answer(self._style, self._info.name)
+        async with aclosing(self._complete(self._style.render(segment))) as pieces:
+            async for piece in pieces:
+                answer.add(piece)
+        return answer.output()
+
+
+class Answer:
+    """An answer as it grows. The mutable state is its text, its token counts and why it ended."""
+
+    def __init__(self, style: PromptStyle, engine: str) -> None:
+        self._style = style
+        self._engine = engine
+        self._text = ""
+        self._tokens = Tokens()
+        self._finish: str | None = None
+
+    def add(self, piece: Piece) -> None:
+        self._text += piece.text
+        self._tokens = piece.tokens or self._tokens
+        self._finish = piece.finish or self._finish
+
+    def settled(self) -> str:
+        """The part of the translation that nothing to come can change: half a control token waits for its end."""
+        window = max(0, len(self._text) - _UNSETTLED_CHARACTERS)
+        starts = [start for mark in "<[" if (start := self._text.find(mark, window)) >= 0]
+        return self._style.clean(self._text[: min(starts, default=len(self._text))])
+
+    def output(self) -> Output:
+        """The finished translation. Raises OutputTruncated or BadOutput if the answer is none."""
+        text = self._style.clean(self._text)
+        if self._finish is None:
+            raise EngineUnavailable(f"{self._engine} broke off in the middle of its answer", engine=self._engine)
+        if self._finish == "length":
+            raise OutputTruncated(f"{self._engine} reached its output limit", engine=self._engine, partial=text)
+        if self._finish != "stop":
+            raise BadOutput(f"{self._engine} ended its answer with {self._finish!r}", engine=self._engine)
+        if not text:
+            raise BadOutput(f"{self._engine} answered with no text", engine=self._engine)
+        return Output(text, self._tokens)

@@ -1,0 +1,276 @@
+"""The embedded engine: llama.cpp in a child process of ours, fed with a GGUF file.
+
+`llamacpp://bundled` is the small evaluation model of the extra `embedded`; `llamacpp:///models/x.gguf` any model file.
+
+| option | meaning | default |
+|---|---|---|
+| `slots` | segments at once | 8 |
+| `context` | tokens one slot has for prompt and output | 2048, TranslateGemma's limit |
+| `threads` | processor threads | the physical cores this process may use |
+| `gpu_layers` | layers on the GPU; 0 keeps it out | as many as fit |
+| `style` | prompt style | by the model's name, and whether it has a chat template |
+
+Every slot's context is reserved in memory from the start: 18 KiB a token for the bundled model (300 MB by default),
+136 KiB for a 4B TranslateGemma (2.2 GB).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from dragoman.engines.base import Engine
+from dragoman.engines.bundled import bundled_model
+from dragoman.engines.completion import CompletionEngine, Piece
+from dragoman.engines.cores import usable_cores
+from dragoman.engines.gguf import ModelFile, read_model_file
+from dragoman.engines.http import Events, UpstreamClient
+from dragoman.engines.llamacpp_child import ServerOptions
+from dragoman.engines.llamacpp_process import Endpoint, ServerProcess
+from dragoman.engines.url import EngineURL, example_for
+from dragoman.errors import ConfigurationError, EngineError, EngineRejected, EngineUnavailable, MissingExtra
+from dragoman.prompts.base import Prompt, PromptStyle
+from dragoman.prompts.styles import style_for, style_named
+from dragoman.types import EngineInfo, Output, Segment, Tokens
+
+NAME = "llamacpp"
+DEFAULT_SLOTS = 8
+DEFAULT_CONTEXT_TOKENS = 2048
+MIN_CONTEXT_TOKENS = 1024
+# What a prompt holds besides the text: 75 to 89 tokens for TranslateGemma, up to 600 where examples are shown.
+SCAFFOLD_TOKENS = 640
+CACHE_RAM_MIB = 512
+BATCH_TOKENS = 2048
+MICRO_BATCH_TOKENS = 512
+SPARE_CONNECTIONS = 2
+RESTART_WAIT_S = 10.0
+
+
+async def open_engine(url: EngineURL, data_dir: Path) -> Engine:
+    """Open a model file, or the bundled model, which is assembled below `data_dir` the first time.
+
+    Raises MissingExtra without the extra `embedded`, and ConfigurationError for a wrong URL or an unusable file.
+    """
+    url.check_options("context", "threads", "gpu_layers")
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise MissingExtra("the engine llamacpp", extra="embedded")
+    path = await _model_path(url, data_dir)
+    model = await asyncio.to_thread(read_model_file, path)
+    options = server_options(url, path, model)
+    style = _style(url, path, model)
+    return LlamaCppEngine(options, _info(path, model, options, style), style)
+
+
+async def _model_path(url: EngineURL, data_dir: Path) -> Path:
+    if url.host == "bundled" and not url.path:
+        return await asyncio.to_thread(bundled_model, data_dir)
+    if url.host or not url.path:
+        raise ConfigurationError(
+            f"llamacpp:// is followed by the word bundled, or by the whole path of a model file, which makes three "
+            f"slashes; {example_for(url.scheme)}"
+        )
+    return Path(url.path)
+
+
+def server_options(url: EngineURL, path: Path, model: ModelFile) -> ServerOptions:
+    """How llama.cpp is set up for this model file: the URL's options, and defaults chosen for throughput.
+
+    `python -m bench.sweep_llamacpp` measures them. The key is made for each start.
+    """
+    slots = url.int_option("slots", DEFAULT_SLOTS)
+    return ServerOptions(
+        model=str(path),
+        slots=slots,
+        context_tokens=_context_tokens(url, model),
+        connections=slots + SPARE_CONNECTIONS,
+        threads=url.int_option("threads", usable_cores()),
+        gpu_layers=url.int_option("gpu_layers", None, minimum=0),
+        swa_full=model.sliding_window,
+        cache_ram_mib=CACHE_RAM_MIB,
+        batch_tokens=BATCH_TOKENS,
+        micro_batch_tokens=MICRO_BATCH_TOKENS,
+    )
+
+
+def _context_tokens(url: EngineURL, model: ModelFile) -> int:
+    longest = model.context_length or DEFAULT_CONTEXT_TOKENS
+    context_tokens = url.int_option("context", min(DEFAULT_CONTEXT_TOKENS, longest), minimum=MIN_CONTEXT_TOKENS)
+    if context_tokens > longest:
+        raise ConfigurationError(f"the option context={context_tokens} is more than the model's own {longest} tokens")
+    return context_tokens
+
+
+def _style(url: EngineURL, path: Path, model: ModelFile) -> PromptStyle:
+    name = url.text_option("style", None)
+    if name is not None:
+        return style_named(name)
+    # Files are often named better than the metadata inside them, and the other way round.
+    return style_for(f"{model.name or ''} {path.stem}", instruct=model.has_chat_template)
+
+
+def _info(path: Path, model: ModelFile, options: ServerOptions, style: PromptStyle) -> EngineInfo:
+    # A token of text may become two of output, and both share the slot's context with the prompt's scaffold.
+    room = (options.context_tokens - SCAFFOLD_TOKENS) // 3
+    return EngineInfo(
+        name=NAME,
+        model=model.name or path.stem,
+        revision=model.revision,
+        style=style.name,
+        slots=options.slots,
+        max_segment_tokens=min(style.max_segment_tokens, room),
+        can=frozenset({"stream"}),
+    )
+
+
+class LlamaCppEngine:
+    """One model file, served by a child process that is started by the first `probe` or call.
+
+    The mutable state is the child (`process`) and the client of its current run (`_server`).
+    """
+
+    def __init__(self, options: ServerOptions, info: EngineInfo, style: PromptStyle) -> None:
+        self.options = options
+        self.style = style
+        self.process = ServerProcess(options, engine=NAME)
+        self._info = info
+        self._server: LlamaServer | None = None
+
+    @property
+    def info(self) -> EngineInfo:
+        return self._info
+
+    async def probe(self) -> EngineInfo:
+        """Wait until the model is loaded, however long that takes."""
+        await self.process.endpoint(wait_s=None)
+        return self._info
+
+    async def translate(self, batch: Sequence[Segment]) -> Sequence[Output | EngineError]:
+        try:
+            server = await self._current_server()
+        except EngineUnavailable as error:
+            return [error] * len(batch)
+        outcomes = await server.translate(batch)
+        if any(isinstance(outcome, EngineUnavailable) for outcome in outcomes):
+            await self.process.notice_death()
+        return outcomes
+
+    async def stream(self, segment: Segment) -> AsyncIterator[str]:
+        server = await self._current_server()
+        try:
+            async for piece in server.stream(segment):
+                yield piece
+        except EngineUnavailable:
+            await self.process.notice_death()
+            raise
+
+    async def aclose(self) -> None:
+        await self.process.aclose()
+        if self._server:
+            await self._server.aclose()
+
+    async def _current_server(self) -> LlamaServer:
+        """The server of the child's current run; waits a while for one that is starting. Raises EngineUnavailable."""
+        try:
+            endpoint = await self.process.endpoint(wait_s=RESTART_WAIT_S)
+        except ConfigurationError as error:
+            raise EngineUnavailable(error.message, engine=NAME) from error
+        former = self._server
+        if former and former.endpoint == endpoint:
+            return former
+        server = self._server = LlamaServer(endpoint, self._info, self.style)
+        if former:
+            await former.aclose()
+        return server
+
+
+class LlamaServer(CompletionEngine):
+    """One run of llama.cpp's server, at one address."""
+
+    def __init__(self, endpoint: Endpoint, info: EngineInfo, style: PromptStyle) -> None:
+        client = UpstreamClient(
+            endpoint.address, engine=NAME, limit=info.slots + SPARE_CONNECTIONS, api_key=endpoint.api_key
+        )
+        super().__init__(info, client, style)
+        self.endpoint = endpoint
+
+    async def _learn(self) -> EngineInfo:
+        return self._info
+
+    async def _complete(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
+        messages = self._client.stream("/completion", _request(prompt), Events())
+        async with aclosing(messages):
+            async for message in messages:
+                yield _piece(self._client.decode(message, _MESSAGES))
+
+
+class CompletionRequest(Struct, frozen=True, kw_only=True):
+    """POST /completion of llama.cpp's server, which puts `<bos>` before the prompt itself.
+
+    It is always streamed: only then does the server notice that a caller left, and frees the slot.
+    """
+
+    prompt: str
+    n_predict: int
+    stop: tuple[str, ...]
+    temperature: float = 0.0
+    cache_prompt: bool = True
+    stream: bool = True
+    # The last message otherwise repeats the prompt and forty settings.
+    response_fields: tuple[str, ...] = (
+        "content", "stop", "stop_type", "tokens_evaluated", "tokens_predicted", "timings", "error",
+    )  # fmt: skip
+
+
+class Timings(Struct, frozen=True):
+    """The part of llama.cpp's timings that is used: `cache_n` tokens of the prompt were there already."""
+
+    cache_n: int = 0
+
+
+class ServerError(Struct, frozen=True):
+    """An error in the middle of a stream, in the manner of HTTP."""
+
+    code: int = 500
+    message: str = "no reason given"
+
+
+class Message(Struct, frozen=True):
+    """One event of a streamed completion. `stop_type` is that of the last one."""
+
+    content: str = ""
+    stop_type: Literal["none", "eos", "limit", "word"] | None = None
+    tokens_evaluated: int = 0
+    tokens_predicted: int = 0
+    timings: Timings = Timings()
+    error: ServerError | None = None
+
+
+_MESSAGES = msgspec.json.Decoder(Message)
+_FINISH = {"eos": "stop", "word": "stop", "limit": "length"}
+
+
+def _request(prompt: Prompt) -> CompletionRequest:
+    if prompt.raw is None:
+        raise EngineRejected("this prompt style has no raw form; choose another with ?style=", engine=NAME)
+    return CompletionRequest(prompt=prompt.raw, n_predict=prompt.max_tokens, stop=prompt.stop)
+
+
+def _piece(message: Message) -> Piece:
+    if message.error is not None:
+        raise _error(message.error)
+    if message.stop_type is None:
+        return Piece(message.content)
+    tokens = Tokens(message.tokens_evaluated, message.timings.cache_n, message.tokens_predicted)
+    return Piece(message.content, finish=_FINISH.get(message.stop_type, message.stop_type), tokens=tokens)
+
+
+def _error(error: ServerError) -> EngineError:
+    kind = EngineUnavailable if error.code >= 500 else EngineRejected
+    return kind(f"llamacpp stopped with {error.code}: {error.message}", engine=NAME)

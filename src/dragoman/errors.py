@@ -1,0 +1,122 @@
+"""Every error Dragoman raises on purpose.
+
+DragomanError
+├── InvalidRequest                the caller's mistake; nothing was started
+│   ├── UnknownLanguage
+│   ├── UnsupportedPair
+│   └── TooLarge
+├── Overloaded                    too much is waiting already
+├── DeadlineExceeded              the caller's time ran out
+├── ShuttingDown                  the process takes no new work
+├── EngineError                   an engine could not translate one segment
+│   ├── EngineUnavailable         not reachable, crashed, restarting: another try may help
+│   ├── EngineTimeout             it did not answer in time
+│   ├── EngineRejected            it answered, and said no: another try will not help
+│   └── BadOutput                 it answered with something that is no translation
+│       └── OutputTruncated       it ran into its output limit
+└── ConfigurationError            the operator's mistake; found at start where possible
+    └── MissingExtra
+
+`server/problems.py` holds the one table from these to HTTP status codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class DragomanError(Exception):
+    """Something went wrong in Dragoman."""
+
+    @property
+    def message(self) -> str:
+        """What happened and what to do next, for the person who reads it."""
+        return str(self.args[0]) if self.args else (self.__doc__ or "").strip()
+
+
+class InvalidRequest(DragomanError):
+    """The request cannot be understood.
+
+    `field` names the part at fault, `accepted` lists values that would do (it may be cut short), `limit` is the
+    number that was passed.
+    """
+
+    def __init__(
+        self, message: str, *, field: str | None = None, accepted: Sequence[str] = (), limit: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.field = field
+        self.accepted = tuple(accepted)
+        self.limit = limit
+
+
+class UnknownLanguage(InvalidRequest):
+    """No such language code."""
+
+
+class UnsupportedPair(InvalidRequest):
+    """The engine does not translate between these two languages."""
+
+
+class TooLarge(InvalidRequest):
+    """The request is larger than the limit that `field` and `limit` name."""
+
+
+class Overloaded(DragomanError):
+    """Too much work is waiting. Try again in `retry_after_s` seconds."""
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class DeadlineExceeded(DragomanError):
+    """The time the caller allowed ran out before the translation was there."""
+
+
+class ShuttingDown(DragomanError):
+    """The server is stopping and takes no new work."""
+
+
+class EngineError(DragomanError):
+    """An engine could not translate a segment. `engine` is its name, never its address or secrets."""
+
+    def __init__(self, message: str, *, engine: str) -> None:
+        super().__init__(message)
+        self.engine = engine
+
+
+class EngineUnavailable(EngineError):
+    """The engine cannot be reached or is restarting; another try may succeed."""
+
+
+class EngineTimeout(EngineError):
+    """The engine did not answer in time."""
+
+
+class EngineRejected(EngineError):
+    """The engine refused; the same request will be refused again."""
+
+
+class BadOutput(EngineError):
+    """The engine's answer is not a translation."""
+
+
+class OutputTruncated(BadOutput):
+    """The engine reached its output limit before it finished; `partial` is what it wrote."""
+
+    def __init__(self, message: str, *, engine: str, partial: str) -> None:
+        super().__init__(message, engine=engine)
+        self.partial = partial
+
+
+class ConfigurationError(DragomanError):
+    """A setting, an engine's address or a model file is wrong."""
+
+
+class MissingExtra(ConfigurationError):
+    """An optional part of Dragoman is not installed."""
+
+    def __init__(self, what: str, *, extra: str) -> None:
+        super().__init__(f"{what} needs the extra '{extra}': pip install 'dragoman[{extra}]'")
+        self.extra = extra

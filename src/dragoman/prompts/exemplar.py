@@ -1,0 +1,62 @@
+"""The style of base models, which continue text: three example pairs, then the text, and the model goes on.
+
+The examples are those of `exemplar_sentences`; a language without any gets the heading alone, which names both.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from dragoman.languages import english_name, fallbacks
+from dragoman.prompts.base import Prompt
+from dragoman.prompts.exemplar_sentences import SENTENCES, Sentences
+from dragoman.prompts.limits import output_tokens
+from dragoman.prompts.markers import as_one_line, clean
+from dragoman.types import Pair, Segment
+
+# With the examples (85 tokens for en to de, 163 for the costliest evaluated pair) well within a context of 2,048.
+MAX_SEGMENT_TOKENS = 128
+MAX_OUTPUT_TOKENS = 1024
+
+# Near enough to learn the form from, though their codes say another language.
+_NEIGHBOURS = {"nb": "no", "tl": "fil-PH"}
+
+
+class Exemplar:
+    """Shows a base model what is wanted. It knows no turns, so it has no chat form."""
+
+    name = "exemplar"
+    max_segment_tokens = MAX_SEGMENT_TOKENS
+
+    def render(self, segment: Segment) -> Prompt:
+        text = as_one_line(segment.text)
+        return Prompt(
+            raw=f"{_examples(segment.pair)}{text}\n=>",
+            chat=None,
+            stop=("\n",),
+            max_tokens=output_tokens(text, MAX_OUTPUT_TOKENS),
+        )
+
+    def clean(self, output: str) -> str:
+        return clean(output)
+
+
+@lru_cache(maxsize=4096)
+def _examples(pair: Pair) -> str:
+    """Everything before the text."""
+    source, target = sentences_in(pair.source), sentences_in(pair.target)
+    examples = zip(source, target, strict=True) if source and target else ()
+    return _heading(pair) + "".join(f"{original}\n=> {translation}\n\n" for original, translation in examples)
+
+
+def sentences_in(code: str) -> Sentences | None:
+    """The example sentences in a language, or in the one it falls back on (never in another script); else None."""
+    nearest = (code, *fallbacks(code), _NEIGHBOURS.get(code, ""))
+    return next((SENTENCES[candidate] for candidate in nearest if candidate in SENTENCES), None)
+
+
+def _heading(pair: Pair) -> str:
+    source, target = english_name(pair.source), english_name(pair.target)
+    if source == target:  # two variants of one language: only their codes differ
+        source, target = f"{source} ({pair.source})", f"{target} ({pair.target})"
+    return f"{source} to {target}:\n"

@@ -1,0 +1,141 @@
+"""The HTTP server, built from data: a table of operations, a few pages, one middleware."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from dragoman.server import openapi
+from dragoman.server.cached import Cached
+from dragoman.server.endpoint import Endpoint, framework_failure, native_failure, simple_failure
+from dragoman.server.handlers import Handlers
+from dragoman.server.openapi import TRANSLATE_FAILURES, Operation
+from dragoman.server.request_id import RequestId
+from dragoman.server.schemas import (
+    BatchAnswer,
+    BatchRequest,
+    Health,
+    Languages,
+    NativeAnswer,
+    NativeRequest,
+    SimpleFailure,
+    SimpleRequest,
+    SimpleSuccess,
+)
+from dragoman.settings import Settings
+from dragoman.types import Readiness
+
+if TYPE_CHECKING:
+    from dragoman.core.translator import Translator
+
+STATIC = Path(__file__).parent / "static"
+
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def create_app(translator: Translator, settings: Settings) -> Starlette:
+    """The ASGI app that serves a translator. It opens and closes nothing: the translator outlives it."""
+    operations = _operations(Handlers(translator, settings))
+    app = Starlette(
+        routes=[
+            *(Route(one.path, one.endpoint, methods=[one.method]) for one in operations),
+            *(Route(path, Endpoint(page, native_failure), methods=["GET"]) for path, page in _pages(operations)),
+        ],
+        middleware=[Middleware(RequestId)],
+        exception_handlers={HTTPException: framework_failure},
+    )
+    # A redirect would be made from the Host header, which anyone can set; /translate/ is simply not there.
+    app.router.redirect_slashes = False
+    return app
+
+
+def _operations(handlers: Handlers) -> list[Operation]:
+    return [
+        Operation(
+            method="POST",
+            path="/v1/translate",
+            endpoint=Endpoint(handlers.native_translate, native_failure),
+            summary="Translate texts into languages",
+            description="One item for each text and target, in order. An item that failed carries its error and leaves "
+            "the others alone; if all failed, the status is that of the first error and the body is still this one.",
+            request=NativeRequest,
+            example={"text": ["Good morning.", "Where is the station?"], "source": "en", "target": ["de", "ja"]},
+            answer=NativeAnswer,
+            failures=TRANSLATE_FAILURES,
+            all_failed=(500, 502, 504),
+        ),
+        Operation(
+            method="POST",
+            path="/translate",
+            endpoint=Endpoint(handlers.translate, simple_failure),
+            summary="Translate one text",
+            description="The simplest form: a text in, a text out.",
+            request=SimpleRequest,
+            example={"text": "Good morning.", "source_lang": "en", "target_lang": "de"},
+            answer=SimpleSuccess,
+            failure=SimpleFailure,
+            failures=TRANSLATE_FAILURES,
+        ),
+        Operation(
+            method="POST",
+            path="/batch-translate",
+            endpoint=Endpoint(handlers.batch_translate, simple_failure),
+            summary="Translate several texts",
+            description="One result for each text, in order. A text that fails leaves the others alone.",
+            request=BatchRequest,
+            example={"texts": ["Good morning.", "Good night."], "source_lang": "en", "target_lang": "de"},
+            answer=BatchAnswer,
+            failure=SimpleFailure,
+            failures=TRANSLATE_FAILURES,
+        ),
+        Operation(
+            method="GET",
+            path="/v1/languages",
+            endpoint=Endpoint(handlers.list_languages, native_failure),
+            summary="List the languages",
+            description="All codes with names, script and direction. Send the ETag back as If-None-Match to save the "
+            "transfer.",
+            answer=Languages,
+        ),
+        Operation(
+            method="GET",
+            path="/health",
+            endpoint=Endpoint(handlers.health, native_failure),
+            summary="Is the process alive?",
+            description="Answers without asking the engine, also while that is saturated.",
+            answer=Health,
+        ),
+        Operation(
+            method="GET",
+            path="/ready",
+            endpoint=Endpoint(handlers.ready, native_failure),
+            summary="Can the engine translate?",
+            description="503 with the reason until the engine has answered a probe.",
+            answer=Readiness,
+            failure=Readiness,
+            failures=(503,),
+        ),
+    ]
+
+
+def _pages(operations: list[Operation]) -> list[tuple[str, Cached]]:
+    number = version("dragoman")
+    root = msgspec.json.encode({"name": "dragoman", "version": number, "docs": "/docs"})
+    return [
+        ("/", Cached(root, "application/json")),
+        ("/openapi.json", Cached(openapi.document(operations, number), "application/json")),
+        ("/docs", Cached((STATIC / "docs.html").read_bytes(), "text/html", PAGE_HEADERS)),
+        ("/static/docs.css", Cached((STATIC / "docs.css").read_bytes(), "text/css")),
+        ("/static/docs.js", Cached((STATIC / "docs.js").read_bytes(), "text/javascript")),
+    ]

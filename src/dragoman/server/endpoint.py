@@ -1,0 +1,59 @@
+"""One route's end: it runs a handler and gives whatever goes wrong the shape of the route's dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from dragoman.server.disconnect import ClientLeft
+from dragoman.server.problems import Failure, failure_of
+from dragoman.server.request_id import request_id_of
+from dragoman.server.schemas import SimpleFailure
+
+Handler = Callable[[Request], Awaitable[Response]]
+ErrorShape = Callable[[Failure], Response]
+
+
+class Endpoint:
+    """An ASGI app around a handler. A caller who left is not answered."""
+
+    def __init__(self, handler: Handler, shape: ErrorShape) -> None:
+        self._handler = handler
+        self.shape = shape
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            response = await self._handler(Request(scope, receive))
+        except ClientLeft:
+            return
+        except Exception as error:
+            response = self.shape(failure_of(error, request_id_of(scope)))
+        await response(scope, receive, send)
+
+
+def json_answer(body: object, headers: dict[str, str] | None = None, status: int = 200) -> Response:
+    """An answer in JSON."""
+    return Response(msgspec.json.encode(body), status, headers, "application/json")
+
+
+def native_failure(failure: Failure) -> Response:
+    """Dragoman's own shape: problem details, RFC 9457."""
+    problem, headers = failure
+    return Response(msgspec.json.encode(problem), problem.status, headers, "application/problem+json")
+
+
+def simple_failure(failure: Failure) -> Response:
+    """The shape of `/translate` and `/batch-translate`."""
+    problem, headers = failure
+    return json_answer(SimpleFailure(problem.detail), headers, problem.status)
+
+
+async def framework_failure(request: Request, error: Exception) -> Response:
+    """What Starlette refuses (404, 405), in the shape of the route it was meant for."""
+    endpoint = request.scope.get("endpoint")
+    shape = endpoint.shape if isinstance(endpoint, Endpoint) else native_failure
+    return shape(failure_of(error, request_id_of(request.scope)))

@@ -1,0 +1,193 @@
+"""From settings to running objects, as async context managers; the only place that knows all the parts."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import msgspec
+import uvicorn
+from msgspec import Struct
+from starlette.applications import Starlette
+
+from dragoman import models
+from dragoman.core.plan import Limits
+from dragoman.core.translator import Translator
+from dragoman.engines import ollama
+from dragoman.engines.registry import open_engine
+from dragoman.errors import ConfigurationError
+from dragoman.server.app import create_app
+from dragoman.settings import Settings, data_path
+from dragoman.types import Translation
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class EngineChoice(Struct, frozen=True):
+    """The engine to use, and why it and no other."""
+
+    url: str
+    why: str
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end on the event loop Dragoman is made for (uvloop where there is one)."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(main)
+
+
+async def choose_engine(settings: Settings) -> EngineChoice:
+    """The engine that was named, else a local Ollama's TranslateGemma, else a pulled model, else the bundled one."""
+    if settings.engine is not None:
+        return EngineChoice(settings.engine, "it was named")
+    address = ollama.local_address()
+    tag = await ollama.find_translategemma(address)
+    if tag is not None:
+        return EngineChoice(f"ollama://{address}/{tag}", "no engine was named and a local Ollama has it")
+    pulled = models.pulled(data_path(settings))
+    if pulled:
+        return EngineChoice(f"llamacpp://{pulled[0]}", "no engine was named and this model was pulled")
+    return EngineChoice(
+        "llamacpp://bundled",
+        "no engine was named, no local Ollama has a translategemma tag and no model was pulled. It is a 270M "
+        "evaluation model: for good translations run `dragoman models pull translategemma-4b`, or name an engine",
+    )
+
+
+@asynccontextmanager
+async def open_translator(settings: Settings, *, url: str | None = None) -> AsyncIterator[Translator]:
+    """A translator over the engine that `url` or else the settings name. It may still be starting: await `ready()`."""
+    url = url or (await choose_engine(settings)).url
+    engine = await open_engine(url, data_path(settings))
+    limits = Limits(
+        max_texts=settings.max_texts,
+        max_characters=settings.max_characters,
+        timeout_s=settings.timeout_s,
+        max_timeout_s=settings.max_timeout_s,
+    )
+    async with Translator(
+        engine, limits, max_waiting=settings.max_waiting_segments, grace_s=settings.shutdown_grace_s
+    ) as translator:
+        yield translator
+
+
+async def serve(settings: Settings, announce: Callable[[str], None] = print) -> None:
+    """Serve HTTP until the process is told to stop. Raises ConfigurationError for what keeps it from starting."""
+    choice = await choose_engine(settings)
+    with _listen(settings.host, settings.port) as listener:
+        async with open_translator(settings, url=choice.url) as translator:
+            announce(f"Starting {choice.url}\n  because {choice.why}.")
+            server = _Server(settings, create_app(translator, settings))
+            serving = asyncio.create_task(server.serve(sockets=[listener]), name="serve HTTP")
+            try:
+                await _announce_when_ready(translator, listener, serving, announce)
+                await serving
+            finally:
+                server.should_exit = True
+                await asyncio.gather(serving, return_exceptions=True)
+
+
+class SyncTranslator:
+    """The translator for scripts without an event loop: a context manager around the asynchronous one.
+
+    >>> with SyncTranslator("ollama://localhost:11434/translategemma:12b") as translator:
+    ...     translator.translate_text("Good morning", source="en", target="de").text
+    """
+
+    def __init__(self, engine: str | None = None, **settings: Any) -> None:  # noqa: ANN401 - any field of Settings
+        self._settings = msgspec.convert({"engine": engine, **settings}, Settings)
+        self._runner = asyncio.Runner(loop_factory=_loop_factory())
+
+    def __enter__(self) -> Self:
+        self._runner.__enter__()
+        try:
+            self._context = open_translator(self._settings)
+            self._translator = self._runner.run(self._context.__aenter__())
+            self._runner.run(self._translator.ready())
+        except BaseException:
+            self._runner.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self._runner.run(self._context.__aexit__(kind, error, traceback))
+        finally:
+            self._runner.close()
+
+    def translate_text(self, text: str, *, target: str, source: str | None = None) -> Translation:
+        """Translate one text into one language. Raises what went wrong."""
+        return self._runner.run(self._translator.translate_text(text, target=target, source=source))
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, settings: Settings, app: Starlette) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,  # it would name client addresses, and costs a tenth of a request
+                server_header=False,
+                timeout_graceful_shutdown=int(settings.shutdown_grace_s),
+                backlog=4096,
+            )
+        )
+
+
+async def _announce_when_ready(
+    translator: Translator, listener: socket.socket, serving: asyncio.Task[None], announce: Callable[[str], None]
+) -> None:
+    """Wait for the engine's first answer, but no longer than the server lives."""
+    address = _address_of(listener)
+    announce(f"Listening on {address}; waiting for the engine ...")
+    ready = asyncio.create_task(translator.ready())
+    await asyncio.wait([ready, serving], return_when=asyncio.FIRST_COMPLETED)
+    if not ready.done():
+        ready.cancel()
+        return
+    await ready
+    info = translator.info
+    announce(
+        f"Ready: {info.model} on {info.name}, {info.slots} slots. Try\n"
+        f"  curl {address}/translate -H 'content-type: application/json' \\\n"
+        f"""    -d '{{"text": "Good morning, how are you?", "source_lang": "en", "target_lang": "de"}}'\n"""
+        f"The API is described at {address}/docs"
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=4096)
+    except OSError as error:
+        reason = {
+            errno.EADDRINUSE: "another program listens there; stop it or choose another with --port",
+            errno.EACCES: "ports below 1024 need rights this user does not have; choose another with --port",
+            errno.EADDRNOTAVAIL: "this machine has no such address; see --host",
+        }.get(error.errno or 0, error.strerror or str(error))
+        raise ConfigurationError(f"Cannot listen on {host}:{port}: {reason}.") from error
+
+
+def _address_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # Windows has none
+        return None
+    return uvloop.new_event_loop

@@ -1,0 +1,57 @@
+"""An engine that answers when the test says so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from dragoman.errors import EngineError
+from dragoman.types import EngineInfo, Output, Segment
+
+INFO = EngineInfo(name="held", model="held-1", slots=2, max_segment_tokens=400)
+
+
+class HeldEngine:
+    """Calls wait until `release` is set; `failures` are handed out first, one a call."""
+
+    def __init__(self, info: EngineInfo = INFO, *, failures: Sequence[EngineError] = (), held: bool = False) -> None:
+        self.info = info
+        self.failures = list(failures)
+        self.release = asyncio.Event()
+        self.called: list[str] = []
+        self.cancelled: list[str] = []
+        self.running = 0
+        self.most_running = 0
+        self.closed = False
+        self.probe_errors: list[Exception] = []
+        if not held:
+            self.release.set()
+
+    async def probe(self) -> EngineInfo:
+        if self.probe_errors:
+            raise self.probe_errors.pop(0)
+        return self.info
+
+    async def translate(self, batch: Sequence[Segment]) -> list[Output | EngineError]:
+        (segment,) = batch
+        self.called.append(segment.text)
+        if self.failures:
+            return [self.failures.pop(0)]
+        self.running += 1
+        self.most_running = max(self.running, self.most_running)
+        try:
+            await self.release.wait()
+        except asyncio.CancelledError:
+            self.cancelled.append(segment.text)
+            raise
+        finally:
+            self.running -= 1
+        return [Output(f"[{segment.pair.target}] {segment.text}")]
+
+    async def stream(self, segment: Segment) -> AsyncIterator[str]:
+        raise NotImplementedError
+        yield ""
+
+    async def aclose(self) -> None:
+        self.closed = True
+        self.release.set()
