@@ -22,8 +22,10 @@ from dragoman.core.translator import Translator
 from dragoman.engines import ollama
 from dragoman.engines.registry import open_engine
 from dragoman.errors import ConfigurationError
+from dragoman.languages import all_languages
 from dragoman.server.app import create_app
 from dragoman.settings import Settings, data_path
+from dragoman.text.detect import detect
 from dragoman.types import Translation
 
 log = logging.getLogger(__name__)
@@ -84,6 +86,7 @@ async def serve(settings: Settings, announce: Callable[[str], None] = print) -> 
     with _listen(settings.host, settings.port) as listener:
         async with open_translator(settings, url=choice.url) as translator:
             announce(f"Starting {choice.url}\n  because {choice.why}.")
+            await asyncio.to_thread(_load_language_data)
             server = _Server(settings, create_app(translator, settings))
             serving = asyncio.create_task(server.serve(sockets=[listener]), name="serve HTTP")
             try:
@@ -144,6 +147,12 @@ class _Server(uvicorn.Server):
                 backlog=4096,
             )
         )
+
+
+def _load_language_data() -> None:
+    """What the first requests would otherwise wait half a second for each."""
+    detect("Which language is this?")
+    all_languages()
 
 
 async def _announce_when_ready(

@@ -78,12 +78,12 @@ def test_a_base_model_is_shown_three_pairs_and_stops_at_the_end_of_the_line() ->
     assert prompt.chat is None
     assert prompt.stop == ("\n",)
     assert prompt.raw == (
-        "English to German:\n"
-        "Your order will arrive in 3 days.\n=> Ihre Bestellung kommt in 3 Tagen an.\n\n"
-        "Where can I buy a train ticket?\n=> Wo kann ich eine Zugfahrkarte kaufen?\n\n"
-        "If the lamp does not turn on, please check the cable and try again.\n"
-        "=> Wenn die Lampe nicht angeht, prüfen Sie bitte das Kabel und versuchen Sie es noch einmal.\n\n"
-        "Good morning.\n=>"
+        "Translate from English to German.\n\n"
+        "English: Your order will arrive in 3 days.\nGerman: Ihre Bestellung kommt in 3 Tagen an.\n\n"
+        "English: Where can I buy a train ticket?\nGerman: Wo kann ich eine Zugfahrkarte kaufen?\n\n"
+        "English: If the lamp does not turn on, please check the cable and try again.\n"
+        "German: Wenn die Lampe nicht angeht, prüfen Sie bitte das Kabel und versuchen Sie es noch einmal.\n\n"
+        "English: Good morning.\nGerman:"
     )
 
 
@@ -91,20 +91,21 @@ def test_a_line_break_in_the_text_does_not_end_the_example_that_it_stands_in() -
     raw = style_named("exemplar").render(Segment("One.\nTwo.\u2028Three.", EN_DE)).raw
 
     assert raw is not None
-    assert raw.endswith("\n\nOne. Two. Three.\n=>")
+    assert raw.endswith("\n\nEnglish: One. Two. Three.\nGerman:")
 
 
 def test_a_base_model_is_told_the_two_languages_where_there_are_no_examples() -> None:
     prompt = style_named("exemplar").render(Segment("Good morning.", Pair("en", "cy")))
 
-    assert prompt.raw == "English to Welsh:\nGood morning.\n=>"
+    assert prompt.raw == "Translate from English to Welsh.\n\nEnglish: Good morning.\nWelsh:"
 
 
 def test_variants_of_one_language_are_told_apart_by_their_codes() -> None:
     raw = style_named("exemplar").render(Segment("软件", Pair("zh-Hans", "zh-Hant"))).raw
 
     assert raw is not None
-    assert raw.startswith("Chinese (zh-Hans) to Chinese (zh-Hant):\n")
+    assert raw.startswith("Translate from Chinese (zh-Hans) to Chinese (zh-Hant).\n\nChinese (zh-Hans): ")
+    assert raw.endswith("\n\nChinese (zh-Hans): 软件\nChinese (zh-Hant):")
 
 
 def test_every_evaluated_language_has_examples() -> None:

@@ -137,9 +137,12 @@ class UpstreamClient:
     async def get_json(self, path: str, answer: type[T]) -> T:
         """GET a small JSON document. For probes: a server that takes longer than PROBE_TIMEOUT_S counts as slow."""
         timeout = aiohttp.ClientTimeout(total=PROBE_TIMEOUT_S, sock_connect=self._timeouts.connect_s)
+        body = b""
         with self._errors():
             async with self._request("GET", path, None, timeout) as response:
-                body = b"".join([piece async for piece in self._bounded(response)])
+                async for piece in response.content.iter_any():
+                    body += piece
+                    self._check_size(len(body))
         return self.decode(body, msgspec.json.Decoder(answer))
 
     async def stream(self, path: str, body: Struct, framing: Framing) -> AsyncGenerator[bytes, None]:
@@ -149,7 +152,10 @@ class UpstreamClient:
         )
         with self._errors():
             async with self._request("POST", path, msgspec.json.encode(body), timeout) as response:
-                async for piece in self._bounded(response):
+                size = 0
+                async for piece in response.content.iter_any():
+                    size += len(piece)
+                    self._check_size(size)
                     for message in self._cut(framing, piece):
                         yield message
         for message in framing.end():
@@ -203,16 +209,12 @@ class UpstreamClient:
         if self._session.closed:
             raise EngineUnavailable(f"{self._engine} was closed", engine=self._engine)
         return await self._session.request(
-            method, self._base_url.with_path(path), data=body, timeout=timeout, allow_redirects=False
+            method, self._base_url + path, data=body, timeout=timeout, allow_redirects=False
         )
 
-    async def _bounded(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        size = 0
-        async for piece in response.content.iter_any():
-            size += len(piece)
-            if size > MAX_ANSWER_BYTES:
-                raise BadOutput(f"{self._engine} answered with more than {MAX_ANSWER_BYTES} bytes", engine=self._engine)
-            yield piece
+    def _check_size(self, size: int) -> None:
+        if size > MAX_ANSWER_BYTES:
+            raise BadOutput(f"{self._engine} answered with more than {MAX_ANSWER_BYTES} bytes", engine=self._engine)
 
     def _cut(self, framing: Framing, piece: bytes) -> list[bytes]:
         try:
@@ -261,14 +263,14 @@ def _headers(api_key: str | None) -> dict[str, str]:
     return headers | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
 
 
-def _checked(base_url: str) -> URL:
+def _checked(base_url: str) -> str:
     try:
-        url = URL(base_url)
+        host = URL(base_url).host
     except ValueError as error:
         raise ConfigurationError(f"no engine can have the address {base_url!r}: {error}") from error
-    if not url.host:
+    if not host:
         raise ConfigurationError(f"the engine's address {base_url!r} names no host")
-    return url
+    return base_url.rstrip("/")
 
 
 def _typed(error: aiohttp.ClientError | OSError, engine: str) -> EngineError:

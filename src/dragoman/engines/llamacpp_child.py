@@ -36,7 +36,6 @@ class ServerOptions(Struct, frozen=True, kw_only=True):
     threads: int
     gpu_layers: int | None = None
     swa_full: bool = False
-    kv_unified: bool = False
     cache_ram_mib: int
     batch_tokens: int
     micro_batch_tokens: int
@@ -93,7 +92,6 @@ def _parameters(options: ServerOptions) -> xllamacpp.CommonParams:
     params.verbosity = LOG_ERRORS
     params.n_parallel = options.slots
     params.n_ctx = options.slots * options.context_tokens
-    params.kv_unified = options.kv_unified
     params.swa_full = options.swa_full
     params.cache_ram_mib = options.cache_ram_mib
     params.n_batch = options.batch_tokens

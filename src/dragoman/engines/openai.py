@@ -105,12 +105,10 @@ class OpenAIEngine(CompletionEngine):
             self._manner = await self._find_manner()
         return self._info
 
-    async def _complete(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
+    def _complete(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
         if self._manner is None:
             raise EngineUnavailable(f"{NAME} has not answered its first probe yet", engine=NAME)
-        async with aclosing(self._ask(prompt, self._manner)) as pieces:
-            async for piece in pieces:
-                yield piece
+        return self._ask(prompt, self._manner)
 
     async def _ask(self, prompt: Prompt, manner: Manner) -> AsyncGenerator[Piece, None]:
         path, request = f"{self._path}/{manner.route}", completion_request(self._info.model, prompt, manner)
