@@ -27,7 +27,7 @@ format: $(VENV)/dev.stamp
 
 # Hashes only, no index addresses: the lock installs from whatever registry the machine is set up for.
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --extra embedded --group build --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --no-annotate --no-header --upgrade
+	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
 lock: $(VENV)/dev.stamp
 	$(PIP) install uv
 	$(BIN)/$(LOCK) --output-file requirements.lock

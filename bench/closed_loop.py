@@ -9,7 +9,8 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
-from collections.abc import Callable, Sequence as Many
+from collections.abc import Callable
+from collections.abc import Sequence as Many
 from dataclasses import dataclass
 
 from msgspec import Struct
@@ -99,15 +100,18 @@ class ClosedLoop:
     def run(self, seconds: float) -> None:
         end_s = self.now_s + seconds
         while self.now_s < end_s:
-            while self.flying < min(self.limiter.limit, self.load.callers(self.now_s)):
-                self.flying += 1
-                self._send(of_tenant=False)
+            self._fill()
             self._arrive()
             began_s, limit = self.now_s, self.limiter.limit
             finished = self._step(end_s)
             tokens = sum(self._inside[sequence].tokens for sequence in finished)
             self.history.append(Moment(self.now_s, self.now_s - began_s, limit, self._batch.waiting, tokens))
             self._land(finished)
+
+    def _fill(self) -> None:
+        while self.flying < min(self.limiter.limit, self.load.callers(self.now_s)):
+            self.flying += 1
+            self._send(of_tenant=False)
 
     def _send(self, *, of_tenant: bool) -> None:
         tokens = max(1, round(self.load.lengths(self._rng)))
@@ -149,6 +153,7 @@ class ClosedLoop:
         tokens = call.tokens if ok else 0
         self.limiter.landed(self.now_s, took_s=took_s, tokens=tokens, flying=self.flying, ok=ok)
         self.flying -= 1
+        self._fill()  # at once, as a permit passes from caller to caller
 
 
 def average_limit(history: Many[Moment]) -> float:

@@ -21,7 +21,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import aiohttp
-from dragoman.prompts.styles import style_named
 
 from bench.load import closed_loop
 from bench.processes import free_port, started
@@ -31,6 +30,7 @@ from dragoman.engines.base import Engine
 from dragoman.engines.bundled import bundled_model
 from dragoman.engines.registry import open_engine
 from dragoman.errors import EngineError
+from dragoman.prompts.styles import style_named
 from dragoman.types import Pair, Segment
 
 PAIR = Pair("en", "de")

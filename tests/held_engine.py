@@ -12,9 +12,11 @@ INFO = EngineInfo(name="held", model="held-1", slots=2, max_segment_tokens=400)
 
 
 class HeldEngine:
-    """Calls wait until `release` is set; `failures` are handed out first, one a call."""
+    """Calls wait until `release` is set; `failures` are handed out first, one a call, None standing for no failure."""
 
-    def __init__(self, info: EngineInfo = INFO, *, failures: Sequence[EngineError] = (), held: bool = False) -> None:
+    def __init__(
+        self, info: EngineInfo = INFO, *, failures: Sequence[EngineError | None] = (), held: bool = False
+    ) -> None:
         self.info = info
         self.failures = list(failures)
         self.release = asyncio.Event()
@@ -23,6 +25,7 @@ class HeldEngine:
         self.running = 0
         self.most_running = 0
         self.closed = False
+        self.bug: Exception | None = None
         self.probe_errors: list[Exception] = []
         if not held:
             self.release.set()
@@ -35,8 +38,10 @@ class HeldEngine:
     async def translate(self, batch: Sequence[Segment]) -> list[Output | EngineError]:
         (segment,) = batch
         self.called.append(segment.text)
-        if self.failures:
-            return [self.failures.pop(0)]
+        if self.bug is not None:
+            raise self.bug
+        if self.failures and (failure := self.failures.pop(0)) is not None:
+            return [failure]
         self.running += 1
         self.most_running = max(self.running, self.most_running)
         try:

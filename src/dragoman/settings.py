@@ -19,7 +19,7 @@ from msgspec import inspect as introspection
 
 from dragoman.errors import ConfigurationError
 
-Group = Literal["engine", "storage", "listening", "limits"]
+Group = Literal["engine", "memory", "storage", "listening", "limits"]
 
 PREFIX = "DRAGOMAN_"
 CONFIG_VARIABLE = "DRAGOMAN_CONFIG"
@@ -28,6 +28,7 @@ DAY_S = 86_400
 
 
 ENGINE = {"group": "engine"}
+MEMORY = {"group": "memory"}
 STORAGE = {"group": "storage"}
 LISTENING = {"group": "listening"}
 LIMITS = {"group": "limits"}
@@ -41,9 +42,23 @@ class Settings(Struct, frozen=True, kw_only=True):
     engine: Annotated[
         Words | None,
         Meta(
-            description="URL of the engine, as ollama://localhost:11434/translategemma:12b; left out, one is chosen",
+            description="URL of the engine, as ollama://localhost:11434/translategemma:12b, or several of the same "
+            "model with spaces between; left out, one is chosen",
             extra=ENGINE,
         ),
+    ] = None
+    memory_bytes: Annotated[
+        int, Meta(ge=0, description="RAM for remembered translations; 0 remembers none at all", extra=MEMORY)
+    ] = 256 * 2**20
+    memory_disk_bytes: Annotated[
+        int, Meta(ge=0, description="disk for remembered translations; 0 keeps them off the disk", extra=MEMORY)
+    ] = 2 * 2**30
+    memory_max_age_days: Annotated[
+        float, Meta(gt=0, description="how long a translation is remembered on disk and in Valkey", extra=MEMORY)
+    ] = 90.0
+    memory_url: Annotated[
+        Words | None,
+        Meta(description="Valkey or Redis to share the memory through, as valkey://HOST:6379", extra=MEMORY),
     ] = None
     host: Annotated[Words, Meta(description="address to listen on", extra=LISTENING)] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="port to listen on; 0 takes a free one", extra=LISTENING)] = (
@@ -64,6 +79,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         int,
         Meta(ge=1, description="most segments waiting for the engine; beyond it callers get 503 at once", extra=LIMITS),
     ] = 20_000
+    max_waiting_tokens: Annotated[
+        int,
+        Meta(ge=1, description="most tokens of source text waiting for the engine; as above", extra=LIMITS),
+    ] = 500_000
     timeout_s: Annotated[
         float,
         Meta(gt=0, le=DAY_S, description="time a translation may take when the caller names none", extra=LIMITS),

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Literal
 
 from msgspec import Struct
 
 Format = Literal["text"]
 Capability = Literal["stream", "logprobs", "images"]
+
+
+class Lane(IntEnum):
+    """Who waits: a person or a job. The lower number goes first."""
+
+    INTERACTIVE = 0
+    BULK = 1
 
 
 class Pair(Struct, frozen=True):
@@ -48,8 +56,10 @@ class Output(Struct, frozen=True):
 class EngineInfo(Struct, frozen=True, kw_only=True):
     """What an engine is and what it can do. What it cannot do is data here, never a surprise later.
 
-    `slots` is how many segments it works on at once, `max_batch` how many it wants in one `translate` call,
-    `max_segment_tokens` the longest source text one segment may hold, `pairs` None where any pair may be asked.
+    `slots` is how many segments it works on at once; where `slots_known` is false that is a first guess, and the best
+    number is found while it works. One `translate` call may hold `max_batch` segments and, padded to the longest,
+    `max_batch_tokens`; `max_segment_tokens` is the longest source text of one segment. `pairs` is None where any pair
+    may be asked.
     """
 
     name: str
@@ -57,7 +67,9 @@ class EngineInfo(Struct, frozen=True, kw_only=True):
     revision: str | None = None
     style: str | None = None
     slots: int
+    slots_known: bool = True
     max_batch: int = 1
+    max_batch_tokens: int | None = None
     max_segment_tokens: int
     pairs: frozenset[Pair] | None = None
     can: frozenset[Capability] = frozenset()
@@ -66,7 +78,8 @@ class EngineInfo(Struct, frozen=True, kw_only=True):
 class TranslateRequest(Struct, frozen=True, kw_only=True):
     """Texts to translate. Codes may be any alias that `languages.resolve` knows.
 
-    `source` None asks for detection, per text. `timeout_s` None takes the configured time.
+    `source` None asks for detection, per text. `timeout_s` None takes the configured time. With `no_store` nothing of
+    it is kept when it is answered.
     """
 
     texts: tuple[str, ...]
@@ -74,6 +87,8 @@ class TranslateRequest(Struct, frozen=True, kw_only=True):
     source: str | None = None
     format: Format = "text"
     timeout_s: float | None = None
+    lane: Lane = Lane.INTERACTIVE
+    no_store: bool = False
 
 
 class Finding(Struct, frozen=True):
@@ -103,7 +118,7 @@ class Timings(Struct, frozen=True):
 
 
 class Translation(Struct, frozen=True, kw_only=True):
-    """One text in one target language."""
+    """One text in one target language. `remembered` segments of it came from the memory, without the engine."""
 
     text: str
     source: str
@@ -112,6 +127,7 @@ class Translation(Struct, frozen=True, kw_only=True):
     engine: str
     model: str
     tokens: Tokens = Tokens()
+    remembered: int = 0
     findings: tuple[Finding, ...] = ()
     timings: Timings = Timings()
 

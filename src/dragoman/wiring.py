@@ -6,8 +6,8 @@ import asyncio
 import errno
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -18,11 +18,17 @@ from starlette.applications import Starlette
 
 from dragoman import models
 from dragoman.core.plan import Limits
+from dragoman.core.pool import Pool
+from dragoman.core.scheduler import QueueLimits
 from dragoman.core.translator import Translator
 from dragoman.engines import ollama
 from dragoman.engines.registry import open_engine
 from dragoman.errors import ConfigurationError
 from dragoman.languages import all_languages
+from dragoman.memory.hot import HotMemory
+from dragoman.memory.sqlite import open_sqlite
+from dragoman.memory.tiers import TieredMemory
+from dragoman.memory.valkey import open_valkey
 from dragoman.server.app import create_app
 from dragoman.settings import Settings, data_path
 from dragoman.text.detect import detect
@@ -33,9 +39,9 @@ T = TypeVar("T")
 
 
 class EngineChoice(Struct, frozen=True):
-    """The engine to use, and why it and no other."""
+    """The engine to use, as one URL or several of replicas, and why it and no other."""
 
-    url: str
+    urls: tuple[str, ...]
     why: str
 
 
@@ -48,44 +54,75 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 async def choose_engine(settings: Settings) -> EngineChoice:
     """The engine that was named, else a local Ollama's TranslateGemma, else a pulled model, else the bundled one."""
     if settings.engine is not None:
-        return EngineChoice(settings.engine, "it was named")
+        return EngineChoice(tuple(settings.engine.split()), "it was named")
     address = ollama.local_address()
     tag = await ollama.find_translategemma(address)
     if tag is not None:
-        return EngineChoice(f"ollama://{address}/{tag}", "no engine was named and a local Ollama has it")
+        return EngineChoice((f"ollama://{address}/{tag}",), "no engine was named and a local Ollama has it")
     pulled = models.pulled(data_path(settings))
     if pulled:
-        return EngineChoice(f"llamacpp://{pulled[0]}", "no engine was named and this model was pulled")
+        return EngineChoice((f"llamacpp://{pulled[0]}",), "no engine was named and this model was pulled")
     return EngineChoice(
-        "llamacpp://bundled",
+        ("llamacpp://bundled",),
         "no engine was named, no local Ollama has a translategemma tag and no model was pulled. It is a 270M "
         "evaluation model: for good translations run `dragoman models pull translategemma-4b`, or name an engine",
     )
 
 
 @asynccontextmanager
-async def open_translator(settings: Settings, *, url: str | None = None) -> AsyncIterator[Translator]:
-    """A translator over the engine that `url` or else the settings name. It may still be starting: await `ready()`."""
-    url = url or (await choose_engine(settings)).url
-    engine = await open_engine(url, data_path(settings))
-    limits = Limits(
-        max_texts=settings.max_texts,
-        max_characters=settings.max_characters,
-        timeout_s=settings.timeout_s,
-        max_timeout_s=settings.max_timeout_s,
-    )
-    async with Translator(
-        engine, limits, max_waiting=settings.max_waiting_segments, grace_s=settings.shutdown_grace_s
-    ) as translator:
-        yield translator
+async def open_translator(settings: Settings, *, engines: Sequence[str] = ()) -> AsyncIterator[Translator]:
+    """A translator over the engines named, or else those of the settings. It may be starting still: await `ready()`."""
+    urls = engines or (await choose_engine(settings)).urls
+    async with AsyncExitStack() as stack:
+        memory = await _open_memory(settings)
+        if memory is not None:
+            stack.push_async_callback(memory.aclose)
+        pool = await stack.enter_async_context(Pool())
+        translator = Translator(
+            pool,
+            memory,
+            Limits(
+                max_texts=settings.max_texts,
+                max_characters=settings.max_characters,
+                timeout_s=settings.timeout_s,
+                max_timeout_s=settings.max_timeout_s,
+            ),
+            QueueLimits(segments=settings.max_waiting_segments, tokens=settings.max_waiting_tokens),
+            grace_s=settings.shutdown_grace_s,
+        )
+        for number, url in enumerate(urls):
+            pool.add(_replica_name(url, number, urls), await open_engine(url, data_path(settings)))
+        yield await stack.enter_async_context(translator)
+
+
+async def _open_memory(settings: Settings) -> TieredMemory | None:
+    """The tiers that the settings ask for; None if they ask for none at all."""
+    if not settings.memory_bytes:
+        return None
+    shared = durable = None
+    if settings.memory_url is not None:
+        shared = open_valkey(settings.memory_url, max_age_days=settings.memory_max_age_days)
+    if settings.memory_disk_bytes:
+        durable = await open_sqlite(
+            data_path(settings) / "memory.sqlite3",
+            max_bytes=settings.memory_disk_bytes,
+            max_age_days=settings.memory_max_age_days,
+        )
+    return TieredMemory(HotMemory(max_bytes=settings.memory_bytes), shared, durable)
+
+
+def _replica_name(url: str, number: int, urls: Sequence[str]) -> str:
+    """The URL without its options, and a number where several would be called the same."""
+    short = url.partition("?")[0]
+    return short if sum(other.partition("?")[0] == short for other in urls) == 1 else f"{short}#{number + 1}"
 
 
 async def serve(settings: Settings, announce: Callable[[str], None] = print) -> None:
     """Serve HTTP until the process is told to stop. Raises ConfigurationError for what keeps it from starting."""
     choice = await choose_engine(settings)
     with _listen(settings.host, settings.port) as listener:
-        async with open_translator(settings, url=choice.url) as translator:
-            announce(f"Starting {choice.url}\n  because {choice.why}.")
+        async with open_translator(settings, engines=choice.urls) as translator:
+            announce(f"Starting {', '.join(choice.urls)}\n  because {choice.why}.")
             await asyncio.to_thread(_load_language_data)
             server = _Server(settings, create_app(translator, settings))
             serving = asyncio.create_task(server.serve(sockets=[listener]), name="serve HTTP")

@@ -70,7 +70,7 @@ class EngineContract:
 
     async def test_more_calls_than_slots_are_all_answered(self, engine: Engine) -> None:
         info = await engine.probe()
-        batch = segments(*(f"Room {number} is free." for number in range(info.slots + 2)))
+        batch = segments(*(f"We need {number} more chairs." for number in range(2, info.slots + 4)))
 
         outputs = await asyncio.gather(*(engine.translate([segment]) for segment in batch))
 

@@ -48,6 +48,30 @@ SLOTS = 4
 OPTIONS = f"slots={SLOTS}&context=1024&threads=1"
 
 
+class Primed(Exemplar):
+    """Shows the very sentences of the contract and their translations, so that the small model only has to copy.
+
+    Whether a prompt's beginning was cached, and what else is in the batch, changes the last bits of llama.cpp's sums.
+    Left to itself the bundled model is so unsure that those bits decide between two words.
+    """
+
+    def render(self, segment: Segment) -> Prompt:
+        shown = "".join(f"English: {source}\nGerman: {translation}\n\n" for source, translation in SHOWN.items())
+        raw = f"{shown}English: {segment.text}\nGerman:"
+        return replace(super().render(segment), raw=raw, stop=("\n",))
+
+
+SHOWN = {
+    "Room 17 is free.": "Zimmer 17 ist frei.",
+    "Good morning.": "Guten Morgen.",
+    "The train leaves at nine.": "Der Zug fährt um neun Uhr ab.",
+    "Room 8 is free.": "Zimmer 8 ist frei.",
+    "Where is the station?": "Wo ist der Bahnhof?",
+    "She reads a book.": "Sie liest ein Buch.",
+    "Room 3 is free.": "Zimmer 3 ist frei.",
+}
+
+
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("data")
@@ -59,11 +83,18 @@ async def opened(url: str, data_dir: Path) -> LlamaCppEngine:
     return engine
 
 
+async def started(data_dir: Path) -> LlamaCppEngine:
+    """The bundled model, loaded."""
+    engine = await opened(f"llamacpp://bundled?{OPTIONS}", data_dir)
+    engine.style = Primed()
+    await engine.probe()
+    return engine
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared(data_dir: Path) -> AsyncIterator[LlamaCppEngine]:
     """One engine for all tests that leave it running: loading the model takes a second or more."""
-    engine = await opened(f"llamacpp://bundled?{OPTIONS}", data_dir)
-    await engine.probe()
+    engine = await started(data_dir)
     yield engine
     await engine.aclose()
 
@@ -71,8 +102,7 @@ async def shared(data_dir: Path) -> AsyncIterator[LlamaCppEngine]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def own(data_dir: Path) -> AsyncIterator[LlamaCppEngine]:
     """An engine of the test's own, to close or to break."""
-    engine = await opened(f"llamacpp://bundled?{OPTIONS}", data_dir)
-    await engine.probe()
+    engine = await started(data_dir)
     yield engine
     await engine.aclose()
 
@@ -163,7 +193,7 @@ class TestRequests:
 
     async def test_the_prompt_has_one_bos_in_front(self, shared: LlamaCppEngine) -> None:
         (segment,) = segments(SENTENCES[0])
-        content = {"content": Exemplar().render(segment).raw, "add_special": True}
+        content = {"content": shared.style.render(segment).raw, "add_special": True}
 
         tokens = (await ask(shared, "/tokenize", dict[str, list[int]], content))["tokens"]
         (output,) = await shared.translate([segment])
@@ -248,7 +278,7 @@ class TestCrash:
 
         os.kill(before, signal.SIGKILL)
         outcomes = [outcome for (outcome,) in await asyncio.gather(*own_calls)]
-        own.style = Exemplar()
+        own.style = Primed()
         again = await asyncio.gather(*(own.translate([segment]) for segment in segments(*SENTENCES)))
 
         assert all(isinstance(outcome, EngineUnavailable) for outcome in outcomes), outcomes

@@ -14,8 +14,9 @@ import pytest
 from msgspec import Struct
 
 from dragoman.engines.base import Engine
+from dragoman.engines.completion import MAX_SLOTS_TRIED
 from dragoman.engines.http import UpstreamClient
-from dragoman.engines.openai import DEFAULT_SLOTS, MAX_DISCOVERED_SLOTS, OpenAIEngine, open_engine
+from dragoman.engines.openai import FIRST_SLOTS, OpenAIEngine, open_engine
 from dragoman.engines.url import EngineURL
 from dragoman.errors import BadOutput, ConfigurationError, EngineError, EngineUnavailable, OutputTruncated
 from dragoman.prompts.base import Prompt
@@ -235,7 +236,7 @@ async def test_the_raw_prompt_is_sent_to_completions_in_full() -> None:
         assert await outcome(engine) == Output("Guten Morgen.", Tokens(prompt=20, output=3))
 
     prompt = style_named("translategemma").render(HELLO)
-    assert (info.name, info.model, info.style, info.slots) == ("openai", MODEL, "translategemma", DEFAULT_SLOTS)
+    assert (info.name, info.model, info.style, info.slots) == ("openai", MODEL, "translategemma", FIRST_SLOTS)
     assert bodies(script)[-1] == {
         "model": MODEL,
         "prompt": prompt.raw,
@@ -325,7 +326,7 @@ async def test_a_server_that_lists_no_models_is_fine_if_the_model_is_named(model
             await engine.probe()
 
 
-@pytest.mark.parametrize(("options", "slots"), [("", MAX_DISCOVERED_SLOTS), ("?slots=7", 7)])
+@pytest.mark.parametrize(("options", "slots"), [("", MAX_SLOTS_TRIED), ("?slots=7", 7)])
 async def test_slots_are_what_the_url_says_else_what_the_server_tells_within_a_bound(options: str, slots: int) -> None:
     replies: dict[str, Reply] = {"/props": answer(b'{"total_slots":100000}'), "/v1/completions": GOOD}
     async with engine_on(replies, options) as (engine, _):

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from msgspec import structs
 
-from dragoman.core.plan import Limits
 from dragoman.core.translator import Translator
-from dragoman.engines.registry import open_engine
 from dragoman.server.app import create_app
 from dragoman.settings import Settings
+from dragoman.wiring import open_translator
 from tests.server.scripted import served
 
 SETTINGS = Settings()
@@ -20,14 +20,8 @@ SETTINGS = Settings()
 
 @pytest.fixture
 async def translator(tmp_path: Path) -> AsyncIterator[Translator]:
-    limits = Limits(
-        max_texts=SETTINGS.max_texts,
-        max_characters=SETTINGS.max_characters,
-        timeout_s=SETTINGS.timeout_s,
-        max_timeout_s=SETTINGS.max_timeout_s,
-    )
-    engine = await open_engine("simulated://instant", tmp_path)
-    async with Translator(engine, limits, max_waiting=SETTINGS.max_waiting_segments) as translator:
+    settings = structs.replace(SETTINGS, engine="simulated://instant", data_dir=str(tmp_path))
+    async with open_translator(settings) as translator:
         await translator.ready()
         yield translator
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dragoman.core.flights import Flown
 from dragoman.core.plan import Limits, Plan, check, finish, prepare
-from dragoman.core.scheduler import Flown
 from dragoman.errors import EngineRejected, InvalidRequest, TooLarge, UnknownLanguage, UnsupportedPair
 from dragoman.types import EngineInfo, Output, Pair, Segment, Tokens, TranslateRequest, Translation
 

@@ -20,7 +20,7 @@ def add_to(commands: Commands) -> None:
     parser = commands.add_parser(
         "engines", help="show the engine that is used, and time one translation", allow_abbrev=False
     )
-    add_settings(parser, "engine", "storage", "limits")
+    add_settings(parser, "engine", "memory", "storage", "limits")
     parser.set_defaults(run=run)
 
 
@@ -40,12 +40,12 @@ async def _show(settings: Settings) -> None:
     from dragoman.settings import data_path
 
     choice = await wiring.choose_engine(settings)
-    _line("engine", choice.url)
+    _line("engine", " ".join(choice.urls))
     _line("because", choice.why)
     for path in models.pulled(data_path(settings)):
         _line("pulled", f"llamacpp://{path}")
     started = time.perf_counter()
-    async with open_ready(settings, url=choice.url) as translator:
+    async with open_ready(settings, engines=choice.urls) as translator:
         info = translator.info
         _line("ready", f"after {time.perf_counter() - started:.2f} s")
         _line("model", " ".join(filter(None, (info.model, info.revision, info.style and f"(style {info.style})"))))

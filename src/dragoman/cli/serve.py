@@ -10,7 +10,7 @@ from dragoman.cli.flags import Commands, add_settings, settings_from
 def add_to(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser("serve", help="run the translation server", allow_abbrev=False)
-    add_settings(parser, "engine", "listening", "limits", "storage")
+    add_settings(parser, "engine", "listening", "limits", "memory", "storage")
     parser.set_defaults(run=run)
 
 

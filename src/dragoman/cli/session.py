@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from dragoman.core.translator import Translator
@@ -16,14 +16,14 @@ LOOK_AGAIN_S = 0.02
 
 
 @asynccontextmanager
-async def open_ready(settings: Settings, *, url: str | None = None) -> AsyncIterator[Translator]:
+async def open_ready(settings: Settings, *, engines: Sequence[str] = ()) -> AsyncIterator[Translator]:
     """A translator whose engine answered. A server waits for an engine that is down; a command says so and ends.
 
     Raises EngineUnavailable or ConfigurationError.
     """
     # What goes wrong is said once, as the command's own error.
     logging.getLogger("dragoman").setLevel(logging.CRITICAL)
-    async with open_translator(settings, url=url) as translator:
+    async with open_translator(settings, engines=engines) as translator:
         await _first_answer(translator)
         yield translator
 

@@ -45,7 +45,7 @@ def add_to(commands: Commands) -> None:
         action="store_true",
         help='read and write one JSON object a line: {"text": …}, "source" and "target" if wanted, others are kept',
     )
-    add_settings(parser, "engine", "storage", "limits")
+    add_settings(parser, "engine", "memory", "storage", "limits")
     parser.set_defaults(run=run)
 
 

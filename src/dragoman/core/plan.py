@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from dragoman import languages
-from dragoman.core.scheduler import Flown
+from dragoman.core.flights import Flown
 from dragoman.errors import DragomanError, InvalidRequest, TooLarge, UnknownLanguage, UnsupportedPair
 from dragoman.text import segment as segmentation
 from dragoman.text.detect import detect
@@ -168,6 +168,7 @@ def _finish_item(
         detected=item.detected,
         engine=info.name,
         model=info.model,
+        remembered=sum(flown[slot].remembered for slot in outputs),
         tokens=sum((output.tokens for output in outputs.values()), Tokens()),
         timings=Timings(
             prepare_ms=prepare_ms,

@@ -1,131 +1,257 @@
-"""From segments to outputs: admission, the engine's slots, deadlines and the one retry."""
+"""From segments to outputs: admission, lanes, flights, deadlines and retries."""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import logging
+import math
+from collections import OrderedDict
+from collections.abc import Sequence
 
 from msgspec import Struct
 
-from dragoman.core.slots import Slots
-from dragoman.engines.base import Engine
-from dragoman.errors import DeadlineExceeded, DragomanError, EngineError, EngineUnavailable, Overloaded, ShuttingDown
-from dragoman.types import Output, Segment
+from dragoman.core.flights import Call, Flight, Flown, Ticket, Wait
+from dragoman.core.planner import Lanes, Launch, plan
+from dragoman.core.pool import Pool, Replica
+from dragoman.core.rates import DrainRate, RetryBudget
+from dragoman.errors import (
+    BadOutput,
+    DeadlineExceeded,
+    EngineError,
+    EngineUnavailable,
+    Overloaded,
+    ShuttingDown,
+)
+from dragoman.text.segment import estimate_tokens
+from dragoman.types import Lane, Output, Segment
+
+log = logging.getLogger(__name__)
+
+KEPT_S = 30.0
+"""How long a finished flight keeps its answer: a client that gave up and asks again finds it."""
+
+KEPT_FLIGHTS = 4096
 
 
-class Flown(Struct, frozen=True):
-    """What became of one segment, and how long it waited for a slot and spent in the engine."""
+class QueueLimits(Struct, frozen=True, kw_only=True):
+    """How much may wait, in segments and in tokens of source text, for each lane on its own."""
 
-    outcome: Output | DragomanError
-    queue_ms: float = 0.0
-    engine_ms: float = 0.0
+    segments: int
+    tokens: int
 
 
 class Scheduler:
-    """Keeps the engine's slots full and its own queue in front of them bounded.
+    """Keeps every replica's slots full, and the queue in front of them bounded, ordered and ours.
 
     Engines queue without bound once their model is loaded, so the waiting happens here, where it can be counted,
-    refused and left.
+    refused, put in order and left. Identical segments are one flight, whoever asks for them.
+
+    The mutable state: `_lanes` holds the flights that wait, `_aloft` all that somebody waits for, `_calls` the engine
+    calls under way, `_kept` the answers of flights that landed lately. Decisions are made by `planner.plan`.
     """
 
-    def __init__(self, engine: Engine, *, max_waiting: int) -> None:
-        self._engine = engine
-        self._max_waiting = max_waiting
-        self._slots = Slots(engine.info.slots)
-        self._admitted = 0
+    def __init__(self, pool: Pool, limits: QueueLimits) -> None:
+        self._pool = pool
+        self._limits = limits
+        self._lanes = Lanes()
+        self._aloft: dict[Segment, Flight] = {}
+        self._calls: set[Call] = set()
+        self._kept: OrderedDict[Segment, tuple[float, Flown]] = OrderedDict()
         self._drain = DrainRate()
+        self._retries = RetryBudget()
+        self._since_bulk = 0
         self._closed = False
         self._idle = asyncio.Event()
         self._idle.set()
+        self._loop = asyncio.get_running_loop()
+        pool.on_change(self._dispatch)
 
     def __repr__(self) -> str:
-        return f"<Scheduler: {self._admitted} admitted, {self._slots!r}>"
+        waiting = ", ".join(f"{self._lanes.waiting(lane)} {lane.name.lower()}" for lane in Lane)
+        return f"<Scheduler: {waiting} waiting, {len(self._calls)} calls under way>"
 
-    def follow(self, slots: int) -> None:
-        """Use as many slots as the engine's latest probe told."""
-        self._slots.limit = slots
+    @property
+    def lanes(self) -> Lanes:
+        """The flights that wait."""
+        return self._lanes
+
+    @property
+    def pool(self) -> Pool:
+        """The replicas that the work goes to."""
+        return self._pool
+
+    @property
+    def calls(self) -> int:
+        """Engine calls under way."""
+        return len(self._calls)
 
     def close(self) -> None:
         """Refuse new work from now on; what was admitted goes on."""
         self._closed = True
 
     async def drained(self) -> None:
-        """Return when nothing admitted is left."""
+        """Return when nobody waits for anything and nothing is under way."""
         await self._idle.wait()
 
-    async def fly(self, segments: Sequence[Segment], deadline: float) -> list[Flown]:
+    async def fly(
+        self, segments: Sequence[Segment], deadline: float, lane: Lane = Lane.INTERACTIVE, *, keep: bool = True
+    ) -> list[Flown]:
         """Translate all segments, in parallel as slots allow; one outcome each, in order.
 
-        `deadline` is in the running loop's time. Raises Overloaded or ShuttingDown before anything is started.
-        Cancelling cancels the work of all of them, in the engine too.
+        `deadline` is in the running loop's time. Raises Overloaded, ShuttingDown or EngineUnavailable before anything
+        is started. Cancelling gives up this caller's tickets; a flight nobody else waits for ends in the engine too.
         """
-        with self._admission(len(segments)):
-            if len(segments) == 1:
-                return [await self._fly_one(segments[0], deadline)]
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._fly_one(segment, deadline)) for segment in segments]
-            return [task.result() for task in tasks]
+        now = self._loop.time()
+        self._admit(segments, lane, now)
+        wait = Wait(len(segments))
+        tickets = [Ticket(wait, index, lane, deadline, keep) for index in range(len(segments))]
+        for segment, ticket in zip(segments, tickets, strict=True):
+            self._board(segment, ticket, now)
+        self._dispatch()
+        try:
+            async with asyncio.timeout_at(deadline):
+                await wait.done
+        except TimeoutError:
+            pass
+        finally:
+            for segment, ticket in zip(segments, tickets, strict=True):
+                self._leave(segment, ticket)
+            self._note_idle()
+        return [flown or self._out_of_time(now) for flown in wait.flown]
 
-    @contextmanager
-    def _admission(self, count: int) -> Iterator[None]:
+    def _admit(self, segments: Sequence[Segment], lane: Lane, now: float) -> None:
         if self._closed:
             raise ShuttingDown("The server is stopping; send the request again in a moment.")
-        if self._admitted + count > self._max_waiting and self._admitted:
-            retry_after_s = self._drain.seconds_for(self._admitted)
+        out_of_order = self._pool.out_of_order(now)
+        if out_of_order is not None:
+            raise out_of_order
+        waiting, tokens = self._lanes.waiting(lane), self._lanes.tokens(lane)
+        if not waiting:
+            return  # a request of any size that was let through the door may start on an empty lane
+        new = [segment for segment in segments if segment not in self._aloft]
+        too_many = waiting + len(new) > self._limits.segments
+        if too_many or tokens + sum(estimate_tokens(segment.text) for segment in new) > self._limits.tokens:
+            retry_after_s = self._drain.seconds_for(waiting)
             raise Overloaded(
-                f"{self._admitted} segments are waiting and this request holds {count} more; at most "
-                f"{self._max_waiting} may wait. Try again in {retry_after_s:.0f} s.",
+                f"{waiting} segments are waiting already, too many to add {len(new)}. "
+                f"Try again in {math.ceil(retry_after_s)} s.",
                 retry_after_s=retry_after_s,
             )
-        self._admitted += count
-        self._idle.clear()
-        try:
-            yield
-        finally:
-            self._admitted -= count
-            if not self._admitted:
-                self._idle.set()
 
-    async def _fly_one(self, segment: Segment, deadline: float) -> Flown:
-        queued = started = time.perf_counter()
+    def _board(self, segment: Segment, ticket: Ticket, now: float) -> None:
+        kept = self._kept.get(segment)
+        if kept is not None and kept[0] > now:
+            ticket.wait.settle(ticket.index, kept[1])
+            return
+        flight = self._aloft.get(segment)
+        if flight is None:
+            flight = self._aloft[segment] = Flight(segment, estimate_tokens(segment.text), now)
+            self._idle.clear()
+        earlier = flight.board(ticket)
+        if flight.started is None and (earlier or flight not in self._lanes):
+            self._lanes.add(flight)
+
+    def _leave(self, segment: Segment, ticket: Ticket) -> None:
+        flight = self._aloft.get(segment)
+        if flight is None or ticket not in flight.tickets:
+            return
+        flight.tickets.remove(ticket)
+        if flight.tickets:
+            return
+        del self._aloft[segment]
+        self._lanes.drop(flight)
+        if flight.call is not None:
+            flight.call.abandon_if_empty()
+
+    def _dispatch(self) -> None:
+        """Launch what may fly now. Called whenever there is new work or new room."""
+        now = self._loop.time()
+        launches, self._since_bulk = plan(self._lanes, self._pool.seats(now), self._since_bulk, now)
+        for launch in launches:
+            self._launch(launch, now)
+
+    def _launch(self, launch: Launch, now: float) -> None:
+        call = Call(launch.replica, launch.flights)
+        for flight in launch.flights:
+            flight.started, flight.call = now, call
+            if not flight.tries:
+                self._retries.earn()
+        replica = self._pool[launch.replica]
+        replica.take_off(launch.flights[0].segment.pair, len(launch.flights))
+        call.task = self._loop.create_task(self._carry(call, replica))
+        self._calls.add(call)
+
+    async def _carry(self, call: Call, replica: Replica) -> None:
+        outcomes: Sequence[Output | EngineError] = ()
         try:
-            async with asyncio.timeout_at(deadline), self._slots.one():
-                started = time.perf_counter()
-                outcome: Output | DragomanError = await self._translate(segment)
-                self._drain.count_one()
-        except TimeoutError:
-            outcome = DeadlineExceeded(
+            outcomes = await replica.translate([flight.segment for flight in call.flights])
+        except Exception:
+            log.exception("An engine raised what it should have answered. This is a bug.")
+            failed = BadOutput(
+                "The engine failed in an unknown way; the log says more.", engine=replica.engine.info.name
+            )
+            outcomes = [failed] * len(call.flights)
+        finally:
+            self._calls.discard(call)
+            replica.landed(len(call.flights))
+            for flight, outcome in zip(call.flights, outcomes, strict=False):  # none if the call was abandoned
+                self._land(flight, outcome, replica)
+            self._tell_who_waits_in_vain()
+            self._dispatch()
+            self._note_idle()
+
+    def _tell_who_waits_in_vain(self) -> None:
+        """With every replica out of order, a person learns it now and not at his deadline; a job can wait."""
+        out_of_order = self._pool.out_of_order(self._loop.time())
+        if out_of_order is not None:
+            for flight in self._lanes:
+                if flight.lane is Lane.INTERACTIVE:
+                    self._settle(flight, Flown(out_of_order, (self._loop.time() - flight.queued) * 1e3))
+
+    def _land(self, flight: Flight, outcome: Output | EngineError, replica: Replica) -> None:
+        now = self._loop.time()
+        self._drain.count(now)
+        if isinstance(outcome, EngineUnavailable) and self._retry(flight, replica):
+            return
+        started = now if flight.started is None else flight.started
+        flown = Flown(outcome, (started - flight.queued) * 1e3, (now - started) * 1e3)
+        self._settle(flight, flown)
+
+    def _retry(self, flight: Flight, replica: Replica) -> bool:
+        """Let a flight wait again, if somebody still waits for it, a try is left and the budget pays for it."""
+        if not flight.tickets or flight.tries + 1 >= self._pool.tries or not self._retries.spend():
+            return False
+        flight.tries += 1
+        flight.avoid, flight.started, flight.call = replica.name, None, None
+        self._lanes.add(flight)
+        return True
+
+    def _settle(self, flight: Flight, flown: Flown) -> None:
+        """Answer every ticket of a flight, and forget it."""
+        if self._aloft.get(flight.segment) is flight:
+            del self._aloft[flight.segment]
+        self._lanes.drop(flight)
+        for ticket in flight.tickets:
+            ticket.wait.settle(ticket.index, flown)
+        if isinstance(flown.outcome, Output) and any(ticket.keep for ticket in flight.tickets):
+            self._keep(flight.segment, flown)
+        flight.tickets.clear()
+
+    def _keep(self, segment: Segment, flown: Flown) -> None:
+        self._kept[segment] = (self._loop.time() + KEPT_S, flown)
+        self._kept.move_to_end(segment)
+        while len(self._kept) > KEPT_FLIGHTS:
+            self._kept.popitem(last=False)
+
+    def _out_of_time(self, queued: float) -> Flown:
+        return Flown(
+            DeadlineExceeded(
                 "The time allowed for this request ran out before the translation was there. "
                 "Allow more with 'timeout', or send less text at once."
-            )
-        return Flown(outcome, (started - queued) * 1e3, (time.perf_counter() - started) * 1e3)
+            ),
+            queue_ms=(self._loop.time() - queued) * 1e3,
+        )
 
-    async def _translate(self, segment: Segment) -> Output | EngineError:
-        (outcome,) = await self._engine.translate([segment])
-        if isinstance(outcome, EngineUnavailable):
-            # Nothing of it was shown to the caller yet, and an engine that restarts is often back at once.
-            (outcome,) = await self._engine.translate([segment])
-        return outcome
-
-
-class DrainRate:
-    """How many segments a second the engine finishes, as an average over about the last 16."""
-
-    def __init__(self) -> None:
-        self._interval_s: float | None = None
-        self._last_s: float | None = None
-
-    def count_one(self) -> None:
-        now = time.monotonic()
-        if self._last_s is not None:
-            interval_s = min(now - self._last_s, 10.0)
-            self._interval_s = interval_s if self._interval_s is None else self._interval_s * 15 / 16 + interval_s / 16
-        self._last_s = now
-
-    def seconds_for(self, count: int) -> float:
-        """Time to finish `count` segments, 1 to 120 s; 5 s while nothing is known yet."""
-        if self._interval_s is None:
-            return 5.0
-        return min(120.0, max(1.0, count * self._interval_s))
+    def _note_idle(self) -> None:
+        if not self._aloft and not self._calls:
+            self._idle.set()

@@ -26,6 +26,10 @@ from dragoman.types import EngineInfo, Output, Segment, Tokens
 _UNSETTLED_CHARACTERS = 32
 
 
+MAX_SLOTS_TRIED = 256
+"""Where a server does not tell its slots the best number is found by trying; no more than this."""
+
+
 class Piece(Struct, frozen=True):
     """One message of an engine's answer. `finish` says why it ended ("stop", "length", …) where this is the end."""
 

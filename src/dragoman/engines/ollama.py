@@ -2,11 +2,11 @@
 
 Ollama queues without bound once a model is loaded and reloads it when its options change, so every request carries the
 same options, and how many are sent at once is decided here. It works on one request at a time unless the server was
-started with `OLLAMA_NUM_PARALLEL`, which its API does not tell: say the same number with `?slots=`.
+started with `OLLAMA_NUM_PARALLEL`, which its API does not tell: say it with `?slots=`, or leave it to be found.
 
 | option | meaning | default |
 |---|---|---|
-| `slots` | segments at once: the server's OLLAMA_NUM_PARALLEL | 1 |
+| `slots` | segments at once: the server's OLLAMA_NUM_PARALLEL | found by trying |
 | `style` | prompt style | by the model's name |
 | `num_ctx` | context the model is loaded with, in tokens | 4096 |
 | `timeout_s` | longest silence before an answer goes on; loading a model counts | 120 |
@@ -23,7 +23,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from dragoman.engines.base import Engine
-from dragoman.engines.completion import CompletionEngine, Piece
+from dragoman.engines.completion import MAX_SLOTS_TRIED, CompletionEngine, Piece
 from dragoman.engines.http import Lines, Timeouts, UpstreamClient, shown
 from dragoman.engines.url import EngineURL, example_for
 from dragoman.errors import ConfigurationError, EngineError, EngineUnavailable
@@ -48,12 +48,12 @@ async def open_engine(url: EngineURL, data_dir: Path) -> Engine:
         raise ConfigurationError(f"the URL of an Ollama engine names its model; {example_for(url.scheme)}")
     style_name = url.text_option("style", None)
     style = style_named(style_name) if style_name else style_for(model)
-    slots = url.int_option("slots", 1)
+    slots = url.int_option("slots", None)
     # Ollama gives models that see, as TranslateGemma, no less than 2048.
     num_ctx = url.int_option("num_ctx", 4096, minimum=2048)
     client = _client(
         structs.replace(url, host=url.host or "localhost", port=url.port or DEFAULT_PORT).authority,
-        limit=slots + _SPARE_CONNECTIONS,
+        limit=(slots or MAX_SLOTS_TRIED) + _SPARE_CONNECTIONS,
         timeouts=Timeouts(read_s=url.float_option("timeout_s", 120.0)),
     )
     return OllamaEngine(client, model, style, slots=slots, num_ctx=num_ctx)
@@ -96,12 +96,15 @@ def resolve_tag(asked: str, tags: Collection[str]) -> str | None:
 class OllamaEngine(CompletionEngine):
     """One model on one Ollama server. The URL's model becomes the server's tag, and its digest known, by `probe`."""
 
-    def __init__(self, client: UpstreamClient, model: str, style: PromptStyle, *, slots: int, num_ctx: int) -> None:
+    def __init__(
+        self, client: UpstreamClient, model: str, style: PromptStyle, *, slots: int | None, num_ctx: int
+    ) -> None:
         info = EngineInfo(
             name=NAME,
             model=model,
             style=style.name,
-            slots=slots,
+            slots=slots or 1,
+            slots_known=slots is not None,
             max_segment_tokens=style.max_segment_tokens,
             can=frozenset({"stream"}),
         )

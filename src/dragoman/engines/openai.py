@@ -6,12 +6,12 @@
 | option | meaning | default |
 |---|---|---|
 | `model` | model on that server | the one it has, if it has just one |
-| `slots` | segments at once | what llama-server tells, else 64 |
+| `slots` | segments at once | what llama-server tells, else found by trying, up to 256 |
 | `style` | prompt style | by the model's name |
 | `api_key_env` | environment variable that holds the key | no key is sent |
 | `timeout_s` | longest silence before an answer goes on | 120 |
 
-64 slots suit vLLM and SGLang, which batch 256 and more by default and do not tell how many.
+vLLM and SGLang batch up to 256 and more by default and do not tell how many.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType, structs
 
 from dragoman.engines.base import Engine
-from dragoman.engines.completion import CompletionEngine, Piece
+from dragoman.engines.completion import MAX_SLOTS_TRIED, CompletionEngine, Piece
 from dragoman.engines.http import Events, StatusRejected, Timeouts, UpstreamClient, shown
 from dragoman.engines.url import EngineURL, example_for
 from dragoman.errors import BadOutput, ConfigurationError, EngineUnavailable
@@ -34,8 +34,7 @@ from dragoman.prompts.styles import style_for, style_named
 from dragoman.types import EngineInfo, Pair, Segment, Tokens
 
 NAME = "openai"
-DEFAULT_SLOTS = 64
-MAX_DISCOVERED_SLOTS = 256
+FIRST_SLOTS = 64
 _NO_SUCH_ROUTE = frozenset({404, 405, 501})
 _NOT_UNDERSTOOD = frozenset({400, 422})
 _SPARE_CONNECTIONS = 2
@@ -62,7 +61,7 @@ async def open_engine(url: EngineURL, data_dir: Path) -> Engine:
     client = UpstreamClient(
         f"{url.scheme.partition('+')[2]}://{url.authority}",
         engine=NAME,
-        limit=(slots or MAX_DISCOVERED_SLOTS) + _SPARE_CONNECTIONS,
+        limit=(slots or MAX_SLOTS_TRIED) + _SPARE_CONNECTIONS,
         timeouts=Timeouts(read_s=url.float_option("timeout_s", 120.0)),
         api_key=url.secret_option("api_key_env"),
     )
@@ -80,7 +79,8 @@ class OpenAIEngine(CompletionEngine):
             name=NAME,
             model=model or "",
             style=chosen.name,
-            slots=slots or DEFAULT_SLOTS,
+            slots=slots or FIRST_SLOTS,
+            slots_known=slots is not None,
             max_segment_tokens=chosen.max_segment_tokens,
             can=frozenset({"stream"}),
         )
@@ -95,11 +95,13 @@ class OpenAIEngine(CompletionEngine):
         model = await self._find_model()
         if self._manner is None:
             self._style = self._asked_style or style_for(model)
+            slots = self._asked_slots or await self._find_slots()
             self._info = structs.replace(
                 self._info,
                 model=model,
                 style=self._style.name,
-                slots=self._asked_slots or await self._find_slots(),
+                slots=slots or FIRST_SLOTS,
+                slots_known=slots is not None,
                 max_segment_tokens=self._style.max_segment_tokens,
             )
             self._manner = await self._find_manner()
@@ -131,12 +133,12 @@ class OpenAIEngine(CompletionEngine):
             )
         return self._asked_model or listed[0]
 
-    async def _find_slots(self) -> int:
+    async def _find_slots(self) -> int | None:
         try:
             props = await self._client.get_json(f"{self._path.removesuffix('/v1')}/props", _Props)
         except (StatusRejected, BadOutput):
-            return DEFAULT_SLOTS  # only llama-server has it
-        return min(props.total_slots, MAX_DISCOVERED_SLOTS)
+            return None  # only llama-server has it
+        return min(props.total_slots, MAX_SLOTS_TRIED)
 
     async def _find_manner(self) -> Manner:
         """Ask for one token in each manner, the best first, until one is understood."""

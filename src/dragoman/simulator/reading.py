@@ -33,7 +33,8 @@ _STYLES = (
     ),
     # the examples for base models
     re.compile(
-        r"\A(?P<source>[^\n]+?) to (?P<target>[^\n]+?):\n(?:.*\n\n)?(?P<text>[^\n]*)\n=>\s*\Z",
+        r"\ATranslate from (?P<source>[^\n]+?) to (?P<target>[^\n]+?)\.\n\n(?:.*\n\n)?"
+        r"(?P=source): (?P<text>[^\n]*)\n(?P=target):\s*\Z",
         re.DOTALL,
     ),
 )

@@ -1,0 +1,103 @@
+"""Flights and who waits for them. Plain data; `scheduler` moves it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from dragoman.errors import DragomanError
+from dragoman.types import Lane, Output, Segment
+
+
+class Flown(Struct, frozen=True):
+    """What became of one segment, and how long it waited for a slot and spent in the engine.
+
+    `remembered` says that it did not fly at all: the memory knew it.
+    """
+
+    outcome: Output | DragomanError
+    queue_ms: float = 0.0
+    engine_ms: float = 0.0
+    remembered: bool = False
+
+
+class Wait:
+    """One caller's wait for all its segments: its own future, which no other caller's leaving touches."""
+
+    def __init__(self, count: int) -> None:
+        self.flown: list[Flown | None] = [None] * count
+        self._open = count
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def settle(self, index: int, flown: Flown) -> None:
+        """Answer one segment."""
+        assert self.flown[index] is None, "A ticket was answered twice. This is a bug."
+        self.flown[index] = flown
+        self._open -= 1
+        if not self._open and not self.done.done():
+            self.done.set_result(None)
+
+
+class Ticket(Struct, frozen=True, eq=False):
+    """One caller's wait for one segment. `keep` allows its answer to be kept for those who ask again soon."""
+
+    wait: Wait
+    index: int
+    lane: Lane
+    deadline: float
+    keep: bool
+
+
+class Flight:
+    """One segment on its way through an engine, with every ticket that waits for it.
+
+    It waits in `lane`, in order of `deadline`, its tickets' earliest; after `latest` nobody waits for it any more. Once
+    `started` is set it belongs to the call that carries it. `tries` counts calls that ended because a replica was
+    unavailable, `avoid` names the last of those replicas.
+    """
+
+    __slots__ = (
+        "avoid", "call", "deadline", "lane", "latest", "queued", "segment", "started", "tickets", "tokens", "tries",
+    )  # fmt: skip
+
+    def __init__(self, segment: Segment, tokens: int, now: float) -> None:
+        self.segment = segment
+        self.tokens = tokens
+        self.queued = now
+        self.started: float | None = None
+        self.lane = Lane.BULK
+        self.deadline = float("inf")
+        self.latest = float("-inf")
+        self.tickets: set[Ticket] = set()
+        self.call: Call | None = None
+        self.tries = 0
+        self.avoid: str | None = None
+
+    def __repr__(self) -> str:
+        state = "waiting" if self.started is None else "flying"
+        return f"<Flight {state}, {self.lane.name.lower()}, {len(self.tickets)} tickets>"
+
+    def board(self, ticket: Ticket) -> bool:
+        """Add a ticket; True if the flight now has to go earlier than before."""
+        earlier = not self.tickets or ticket.lane < self.lane or ticket.deadline < self.deadline
+        self.tickets.add(ticket)
+        self.lane = min(self.lane, ticket.lane)
+        self.deadline = min(self.deadline, ticket.deadline)
+        self.latest = max(self.latest, ticket.deadline)
+        return earlier
+
+
+class Call:
+    """One call of an engine under way, and the flights it carries."""
+
+    def __init__(self, replica: str, flights: Sequence[Flight]) -> None:
+        self.replica = replica
+        self.flights = flights
+        self.task: asyncio.Task[None] | None = None
+
+    def abandon_if_empty(self) -> None:
+        """Cancel the call, in the engine too, when nobody waits for any of its flights."""
+        if self.task is not None and not any(flight.tickets for flight in self.flights):
+            self.task.cancel()

@@ -1,0 +1,195 @@
+"""What flies next: decisions only. No clock, no I/O, no event loop; time comes in as a number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from heapq import heappop, heappush
+from itertools import count
+
+from msgspec import Struct
+
+from dragoman.core.flights import Flight
+from dragoman.types import Lane, Pair
+
+BULK_SHARE = 8
+"""When people wait too, one launch in this many is bulk's: a job moves on, however busy the day."""
+
+KEPT_FREE = 0.1
+"""The part of a replica's slots that bulk leaves free, so that who arrives next flies at once (none of one slot)."""
+
+WINDOW = 256
+"""Among how many waiting flights a batch looks for others of like length. A flight waits for no more than that."""
+
+
+class Seats(Struct, frozen=True, kw_only=True):
+    """What a replica can take now.
+
+    `limit` is how many segments it may work on at once and `flying` how many it does. `max_batch` and
+    `max_batch_tokens` bound one call, counted as an engine pads it: its longest segment times their number. `warm` are
+    the pairs whose prompt it has lately seen, and so keeps in its prefix cache.
+    """
+
+    name: str
+    limit: int
+    flying: int
+    max_batch: int = 1
+    max_batch_tokens: int | None = None
+    warm: frozenset[Pair] = frozenset()
+
+
+class Launch(Struct, frozen=True):
+    """One call: these flights together, on this replica."""
+
+    replica: str
+    flights: list[Flight]
+
+
+class Lanes:
+    """The waiting flights of both lanes, each in order of deadline.
+
+    The mutable state is a heap for each lane, which flight waits under which entry, and the sums of both. A flight that
+    left or was moved stays in its heap until it comes to the top, where its entry no longer is the one in `_waiting`.
+    """
+
+    def __init__(self) -> None:
+        self._heaps: dict[Lane, list[tuple[float, int, Flight]]] = {lane: [] for lane in Lane}
+        self._waiting: dict[Flight, tuple[int, Lane]] = {}
+        self._entries = count()
+        self._counts = dict.fromkeys(Lane, 0)
+        self._tokens = dict.fromkeys(Lane, 0)
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def __contains__(self, flight: Flight) -> bool:
+        return flight in self._waiting
+
+    def __iter__(self) -> Iterator[Flight]:
+        return iter(tuple(self._waiting))
+
+    def tokens(self, lane: Lane) -> int:
+        """How many tokens of source text wait in this lane."""
+        return self._tokens[lane]
+
+    def waiting(self, lane: Lane) -> int:
+        """How many flights wait in this lane."""
+        return self._counts[lane]
+
+    def add(self, flight: Flight) -> None:
+        """Let a flight wait in its lane; one that waits already moves to where it belongs now."""
+        self.drop(flight)
+        entry = next(self._entries)
+        self._waiting[flight] = (entry, flight.lane)
+        self._counts[flight.lane] += 1
+        self._tokens[flight.lane] += flight.tokens
+        heappush(self._heaps[flight.lane], (flight.deadline, entry, flight))
+
+    def drop(self, flight: Flight) -> None:
+        """Take a flight out, if it waits at all."""
+        entry = self._waiting.pop(flight, None)
+        if entry is not None:
+            self._counts[entry[1]] -= 1
+            self._tokens[entry[1]] -= flight.tokens
+
+    def first(self, lane: Lane) -> Flight | None:
+        """The flight that goes next in this lane; it stays there until it is dropped."""
+        heap = self._heaps[lane]
+        while heap:
+            _, entry, flight = heap[0]
+            if self._waiting.get(flight) == (entry, lane):
+                return flight
+            heappop(heap)
+        return None
+
+    def near_front(self, lane: Lane, most: int) -> list[Flight]:
+        """Up to `most` flights that go soon, in no certain order: roughly the smallest stand first in a heap."""
+        near = self._heaps[lane][:most]
+        return [flight for _, entry, flight in near if self._waiting.get(flight) == (entry, lane)]
+
+
+def plan(lanes: Lanes, seats: Sequence[Seats], since_bulk: int, now: float) -> tuple[list[Launch], int]:
+    """Decide what flies now, and take it out of its lane.
+
+    Interactive goes before bulk, except that one launch in `BULK_SHARE` is bulk's while both wait: `since_bulk` counts
+    the launches since its last, and comes back as it is after this plan. Within a lane the earliest deadline goes
+    first. A flight goes to a replica that has its pair warm, else to the emptiest. One past its last deadline is left
+    behind: whoever waited for it has gone.
+    """
+    launches: list[Launch] = []
+    rooms = {seat.name: _Room(seat) for seat in seats}
+    while True:
+        bulk_waits = lanes.waiting(Lane.BULK) > 0
+        bulks_turn = bulk_waits and since_bulk >= BULK_SHARE - 1
+        order = (Lane.BULK, Lane.INTERACTIVE) if bulks_turn else (Lane.INTERACTIVE, Lane.BULK)
+        launch = next((found for lane in order if (found := _launch(lanes, lane, rooms, now))), None)
+        if launch is None:
+            return launches, since_bulk
+        launches.append(launch)
+        since_bulk = since_bulk + 1 if bulk_waits and launch.flights[0].lane is Lane.INTERACTIVE else 0
+
+
+class _Room:
+    """What is left of a replica's seats while a plan is made."""
+
+    def __init__(self, seats: Seats) -> None:
+        self.seats = seats
+        self.free = seats.limit - seats.flying
+        self.free_for_bulk = self.free - (math.ceil(seats.limit * KEPT_FREE) if seats.limit > 1 else 0)
+
+    def free_in(self, lane: Lane) -> int:
+        return self.free if lane is Lane.INTERACTIVE else self.free_for_bulk
+
+    def distance(self, flight: Flight) -> tuple[bool, bool, float]:
+        """How little this replica suits a flight: it failed there, its prompt is not cached, many are there."""
+        seats = self.seats
+        return (
+            seats.name == flight.avoid,
+            flight.segment.pair not in seats.warm,
+            1 - self.free / seats.limit,
+        )
+
+    def take(self, flights: Sequence[Flight]) -> None:
+        self.free -= len(flights)
+        self.free_for_bulk -= len(flights)
+
+
+def _launch(lanes: Lanes, lane: Lane, rooms: Mapping[str, _Room], now: float) -> Launch | None:
+    flight = _first_awaited(lanes, lane, now)
+    if flight is None:
+        return None
+    room = min(
+        (room for room in rooms.values() if room.free_in(lane) > 0),
+        key=lambda room: room.distance(flight),
+        default=None,
+    )
+    if room is None:
+        return None
+    flights = _batch(lanes, flight, room)
+    for member in flights:
+        lanes.drop(member)
+    room.take(flights)
+    return Launch(room.seats.name, flights)
+
+
+def _first_awaited(lanes: Lanes, lane: Lane, now: float) -> Flight | None:
+    while (flight := lanes.first(lane)) is not None and flight.latest <= now:
+        lanes.drop(flight)
+    return flight
+
+
+def _batch(lanes: Lanes, first: Flight, room: _Room) -> list[Flight]:
+    """The flight and others of its lane that cost little beside it: those of like length, as far as a call may hold."""
+    most = min(room.seats.max_batch, room.free_in(first.lane))
+    if most == 1:
+        return [first]
+    others = [flight for flight in lanes.near_front(first.lane, WINDOW) if flight is not first]
+    others.sort(key=lambda flight: abs(flight.tokens - first.tokens))
+    batch, longest = [first], first.tokens
+    budget = room.seats.max_batch_tokens or math.inf
+    for flight in others[: most - 1]:
+        longest = max(longest, flight.tokens)
+        if longest * (len(batch) + 1) > budget:
+            break
+        batch.append(flight)
+    return batch
