@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: serve test check bench format lock clean
+.PHONY: serve test test-transformers check bench format lock clean
 
 serve: $(VENV)/serve.stamp
 	$(BIN)/dragoman serve $(ARGS)
 
 test: $(VENV)/dev.stamp
 	$(BIN)/pytest $(ARGS)
+
+# torch is heavy, so its engine has tests of its own. The CPU build is enough for them.
+test-transformers: $(VENV)/transformers.stamp
+	$(BIN)/pytest tests/transformers $(ARGS)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
@@ -48,4 +52,8 @@ $(VENV)/serve.stamp: requirements.lock pyproject.toml | $(BIN)/python
 
 $(VENV)/dev.stamp: $(VENV)/serve.stamp requirements-dev.lock
 	$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/transformers.stamp: $(VENV)/dev.stamp
+	$(PIP) install torch==2.13.0 transformers==5.23.0
 	@touch $@

@@ -6,10 +6,34 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
-from bench import embedded, proxy_cost
+from bench import (
+    added_latency,
+    article,
+    connections,
+    embedded,
+    engine_use,
+    hot_memory,
+    lanes,
+    limiter,
+    open_loop,
+    proxy_cost,
+    zipf,
+)
 from bench.report import Report, write
 
-BENCHES: dict[str, Callable[[], Awaitable[Report]]] = {"embedded": embedded.run, "proxy_cost": proxy_cost.run}
+BENCHES: dict[str, Callable[[], Awaitable[Report]]] = {
+    "embedded": embedded.run,
+    "proxy_cost": proxy_cost.run,
+    "article": article.run,
+    "open_loop": open_loop.run,
+    "lanes": lanes.run,
+    "engine_use": engine_use.run,
+    "added_latency": added_latency.run,
+    "connections": connections.run,
+    "zipf": zipf.run,
+    "hot_memory": hot_memory.run,
+    "limiter": limiter.run,
+}
 
 
 async def main(names: list[str]) -> None:

@@ -21,7 +21,6 @@ from dragoman.engines.simulated_timing import Batch, Sequence
 
 PROMPT_TOKENS = 87
 PREFIX_TOKENS = 70
-ROUND_TRIP_S = 0.001
 IDLE_S = 0.01
 ENOUGH_CALLERS = 4096
 
@@ -40,7 +39,8 @@ class Load(Struct, frozen=True, kw_only=True):
 
     `callers` is how many of them there are at a time; each wants one call in flight, always. A call's true length is
     the one it reports times a log-normal `jitter`. A share `stall_rate` of the calls first holds its slot for
-    `stall_s`. An engine with `max_queue` refuses a call that finds so many waiting.
+    `stall_s`. `round_trip_s` is the network's part at a time. An engine with `max_queue` refuses a call that finds so
+    many waiting.
     """
 
     lengths: Callable[[random.Random], float] = log_normal
@@ -48,6 +48,7 @@ class Load(Struct, frozen=True, kw_only=True):
     jitter: float = 0.0
     stall_rate: float = 0.0
     stall_s: float = 5.0
+    round_trip_s: Callable[[float], float] = lambda _: 0.001
     max_queue: int | None = None
 
 
@@ -119,7 +120,8 @@ class ClosedLoop:
         stall_s = self.load.stall_s if self._rng.random() < self.load.stall_rate else 0.0
         sequence = Sequence(PROMPT_TOKENS, truly, "en->de", PREFIX_TOKENS, stall_s)
         call = Call(sequence, tokens, self.now_s, of_tenant)
-        heapq.heappush(self._arriving, (self.now_s + ROUND_TRIP_S, next(self._numbers), call))
+        arrives_s = self.now_s + self.load.round_trip_s(self.now_s)
+        heapq.heappush(self._arriving, (arrives_s, next(self._numbers), call))
 
     def _arrive(self) -> None:
         while self._arriving and self._arriving[0][0] <= self.now_s:

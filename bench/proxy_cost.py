@@ -13,9 +13,9 @@ import tempfile
 import aiohttp
 
 from bench.load import closed_loop
+from bench.open_loop_texts import new_sentences
 from bench.processes import ServerProcess, free_port, started
 from bench.report import Report
-from bench.sentences import SENTENCES
 
 CALLERS = 100
 REQUESTS = 3_000
@@ -58,10 +58,9 @@ async def _cost_ms(server: ServerProcess, session: aiohttp.ClientSession) -> flo
         async with session.post(f"{server.url}/v1/translate", json=body) as answer:
             assert answer.status == 200, await answer.text()
 
-    sentences = [SENTENCES[number % len(SENTENCES)] for number in range(REQUESTS)]
-    await closed_loop(sentences[: 2 * CALLERS], CALLERS, send)
+    await closed_loop(new_sentences(2 * CALLERS), CALLERS, send)
     before_s = server.cpu_s()
-    load = await closed_loop(sentences, CALLERS, send)
+    load = await closed_loop(new_sentences(REQUESTS), CALLERS, send)
     return (server.cpu_s() - before_s) / load.count * 1e3
 
 

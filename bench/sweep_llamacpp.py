@@ -4,7 +4,7 @@ Every row starts llama.cpp anew with one thing changed, warms each pair in each 
 sentences from English into German, French and Spanish, mixed, with as many at once as there are slots. Compare rows of
 one run only, on a machine that does nothing else; the first settings come again in the last row, which shows how much
 the machine wandered. `reused` is the share of prompt tokens that were not computed again. OpenMP's own settings are
-taken from the environment: set OMP_WAIT_POLICY=active to see what spinning threads cost.
+taken from the environment: set OMP_WAIT_POLICY=active to see what spinning threads cost beside other work.
 """
 
 from __future__ import annotations

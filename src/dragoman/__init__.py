@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dragoman.core.translator import Translator
-    from dragoman.errors import DragomanError
+    from dragoman.errors import DragomanError, UnknownLanguage
     from dragoman.settings import Settings
     from dragoman.types import TranslateRequest, Translation
     from dragoman.wiring import SyncTranslator, open_translator
@@ -24,6 +24,7 @@ __all__ = [
     "TranslateRequest",
     "Translation",
     "Translator",
+    "UnknownLanguage",
     "open_translator",
 ]
 
@@ -34,6 +35,7 @@ _HOME = {
     "TranslateRequest": "types",
     "Translation": "types",
     "Translator": "core.translator",
+    "UnknownLanguage": "errors",
     "open_translator": "wiring",
 }
 

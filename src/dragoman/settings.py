@@ -34,6 +34,7 @@ LISTENING = {"group": "listening"}
 LIMITS = {"group": "limits"}
 
 Words = Annotated[str, Meta(min_length=1)]
+Bytes = Annotated[int, Meta(ge=0)]
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -58,12 +59,19 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = 90.0
     memory_url: Annotated[
         Words | None,
-        Meta(description="Valkey or Redis to share the memory through, as valkey://HOST:6379", extra=MEMORY),
+        Meta(
+            description="Valkey or Redis through which processes share memory and engine slots, as valkey://HOST:6379",
+            extra=MEMORY,
+        ),
     ] = None
     host: Annotated[Words, Meta(description="address to listen on", extra=LISTENING)] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="port to listen on; 0 takes a free one", extra=LISTENING)] = (
         8080
     )
+    workers: Annotated[
+        int,
+        Meta(ge=1, le=256, description="processes that serve; more than 1 for more than one core", extra=LISTENING),
+    ] = 1
     data_dir: Annotated[
         Words | None,
         Meta(description="folder for everything written to disk; left out, the platform's own place", extra=STORAGE),
@@ -83,6 +91,21 @@ class Settings(Struct, frozen=True, kw_only=True):
         int,
         Meta(ge=1, description="most tokens of source text waiting for the engine; as above", extra=LIMITS),
     ] = 500_000
+    rss_soft_limit_bytes: Annotated[
+        Bytes | None,
+        Meta(
+            description="resident size past which less is remembered in RAM and bulk work waits; 0 for none, left out "
+            "70 % of the memory that the machine or container has",
+            extra=LIMITS,
+        ),
+    ] = None
+    rss_hard_limit_bytes: Annotated[
+        Bytes | None,
+        Meta(
+            description="resident size past which new work gets 503; 0 for none, left out 90 % of that memory",
+            extra=LIMITS,
+        ),
+    ] = None
     timeout_s: Annotated[
         float,
         Meta(gt=0, le=DAY_S, description="time a translation may take when the caller names none", extra=LIMITS),
@@ -232,6 +255,8 @@ def _described(field: introspection.Field) -> Setting:
 
 def _accepts(kind: introspection.Type) -> str:
     match kind:
+        case introspection.UnionType(types=(first, introspection.NoneType())):
+            return _accepts(first)
         case introspection.IntType():
             return f"a whole number {_range(kind)}"
         case introspection.FloatType():

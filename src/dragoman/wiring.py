@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar
 
 import msgspec
@@ -17,20 +17,24 @@ from msgspec import Struct
 from starlette.applications import Starlette
 
 from dragoman import models
+from dragoman.core.guard import MemoryGuard, limits_of
 from dragoman.core.plan import Limits
 from dragoman.core.pool import Pool
 from dragoman.core.scheduler import QueueLimits
+from dragoman.core.shared_limit import WHOLE, EqualShares, Shares, open_leases
 from dragoman.core.translator import Translator
 from dragoman.engines import ollama
 from dragoman.engines.registry import open_engine
-from dragoman.errors import ConfigurationError
 from dragoman.languages import all_languages
+from dragoman.listening import BACKLOG, address_of, listen
 from dragoman.memory.hot import HotMemory
 from dragoman.memory.sqlite import open_sqlite
 from dragoman.memory.tiers import TieredMemory
 from dragoman.memory.valkey import open_valkey
 from dragoman.server.app import create_app
+from dragoman.server.metrics import Metrics
 from dragoman.settings import Settings, data_path
+from dragoman.telemetry import LoopLag
 from dragoman.text.detect import detect
 from dragoman.types import Translation
 
@@ -70,14 +74,24 @@ async def choose_engine(settings: Settings) -> EngineChoice:
 
 
 @asynccontextmanager
-async def open_translator(settings: Settings, *, engines: Sequence[str] = ()) -> AsyncIterator[Translator]:
-    """A translator over the engines named, or else those of the settings. It may be starting still: await `ready()`."""
+async def open_translator(
+    settings: Settings, *, engines: Sequence[str] = (), part: EqualShares = WHOLE
+) -> AsyncIterator[Translator]:
+    """A translator over the engines named, or else those of the settings. It may be starting still: await `ready()`.
+
+    `part` is this process's of the engines' slots, where they are not shared through Valkey.
+    """
     urls = engines or (await choose_engine(settings)).urls
     async with AsyncExitStack() as stack:
         memory = await _open_memory(settings)
         if memory is not None:
             stack.push_async_callback(memory.aclose)
-        pool = await stack.enter_async_context(Pool())
+        shares: Shares = part
+        if settings.memory_url is not None:
+            leases = open_leases(settings.memory_url, part.workers, lambda: len(translator.scheduler.lanes))
+            stack.push_async_callback(leases.aclose)
+            shares = leases
+        pool = await stack.enter_async_context(Pool(shares))
         translator = Translator(
             pool,
             memory,
@@ -93,6 +107,14 @@ async def open_translator(settings: Settings, *, engines: Sequence[str] = ()) ->
         for number, url in enumerate(urls):
             pool.add(_replica_name(url, number, urls), await open_engine(url, data_path(settings)))
         yield await stack.enter_async_context(translator)
+
+
+@asynccontextmanager
+async def open_metrics(translator: Translator, settings: Settings) -> AsyncIterator[Metrics]:
+    """The metrics of a server, and while they are open the watchers over its process that they tell of."""
+    limits = limits_of(settings.rss_soft_limit_bytes, settings.rss_hard_limit_bytes)
+    async with MemoryGuard(translator.scheduler, translator.memory, limits) as guard, LoopLag() as lag:
+        yield Metrics(translator, guard, lag)
 
 
 async def _open_memory(settings: Settings) -> TieredMemory | None:
@@ -120,18 +142,32 @@ def _replica_name(url: str, number: int, urls: Sequence[str]) -> str:
 async def serve(settings: Settings, announce: Callable[[str], None] = print) -> None:
     """Serve HTTP until the process is told to stop. Raises ConfigurationError for what keeps it from starting."""
     choice = await choose_engine(settings)
-    with _listen(settings.host, settings.port) as listener:
-        async with open_translator(settings, engines=choice.urls) as translator:
-            announce(f"Starting {', '.join(choice.urls)}\n  because {choice.why}.")
-            await asyncio.to_thread(_load_language_data)
-            server = _Server(settings, create_app(translator, settings))
-            serving = asyncio.create_task(server.serve(sockets=[listener]), name="serve HTTP")
-            try:
-                await _announce_when_ready(translator, listener, serving, announce)
-                await serving
-            finally:
-                server.should_exit = True
-                await asyncio.gather(serving, return_exceptions=True)
+    with listen(settings.host, settings.port) as listener:
+        await serve_on(listener, choice, settings, announce)
+
+
+async def serve_on(
+    listener: socket.socket,
+    choice: EngineChoice,
+    settings: Settings,
+    announce: Callable[[str], None],
+    part: EqualShares = WHOLE,
+) -> None:
+    """Serve HTTP on a socket that listens already, as one of several processes or the only one."""
+    async with (
+        open_translator(settings, engines=choice.urls, part=part) as translator,
+        open_metrics(translator, settings) as metrics,
+    ):
+        announce(f"Starting {', '.join(choice.urls)}\n  because {choice.why}.")
+        await asyncio.to_thread(_load_language_data)
+        server = _Server(settings, create_app(translator, settings, metrics))
+        serving = asyncio.create_task(server.serve(sockets=[listener]), name="serve HTTP")
+        try:
+            await _announce_when_ready(translator, listener, serving, announce)
+            await serving
+        finally:
+            server.should_exit = True
+            await asyncio.gather(serving, return_exceptions=True)
 
 
 class SyncTranslator:
@@ -181,9 +217,16 @@ class _Server(uvicorn.Server):
                 access_log=False,  # it would name client addresses, and costs a tenth of a request
                 server_header=False,
                 timeout_graceful_shutdown=int(settings.shutdown_grace_s),
-                backlog=4096,
+                backlog=BACKLOG,
             )
         )
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Not noted as caught, SIGTERM is not raised again: it would end the process before anything is closed."""
+        if sig == signal.SIGTERM:
+            self.should_exit = True
+        else:
+            super().handle_exit(sig, frame)
 
 
 def _load_language_data() -> None:
@@ -196,7 +239,7 @@ async def _announce_when_ready(
     translator: Translator, listener: socket.socket, serving: asyncio.Task[None], announce: Callable[[str], None]
 ) -> None:
     """Wait for the engine's first answer, but no longer than the server lives."""
-    address = _address_of(listener)
+    address = address_of(listener)
     announce(f"Listening on {address}; waiting for the engine ...")
     ready = asyncio.create_task(translator.ready())
     await asyncio.wait([ready, serving], return_when=asyncio.FIRST_COMPLETED)
@@ -211,24 +254,6 @@ async def _announce_when_ready(
         f"""    -d '{{"text": "Good morning, how are you?", "source_lang": "en", "target_lang": "de"}}'\n"""
         f"The API is described at {address}/docs"
     )
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=4096)
-    except OSError as error:
-        reason = {
-            errno.EADDRINUSE: "another program listens there; stop it or choose another with --port",
-            errno.EACCES: "ports below 1024 need rights this user does not have; choose another with --port",
-            errno.EADDRNOTAVAIL: "this machine has no such address; see --host",
-        }.get(error.errno or 0, error.strerror or str(error))
-        raise ConfigurationError(f"Cannot listen on {host}:{port}: {reason}.") from error
-
-
-def _address_of(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -445,14 +445,16 @@ def test_engines_shows_the_choice_its_reason_and_a_timed_translation(cli: Cli) -
     assert re.fullmatch(r"'Good morning\.' en->de '.+' in \d+ ms", shown["answers"])
 
 
-def test_engines_shows_the_choice_also_where_it_does_not_answer(cli: Cli, unused_tcp_port: int) -> None:
+def test_engines_shows_every_replica_also_one_that_does_not_answer(cli: Cli, unused_tcp_port: int) -> None:
     url = f"ollama://127.0.0.1:{unused_tcp_port}/translategemma:4b"
 
-    finished = cli("engines", "--engine", url)
+    finished = cli("engines", "--engine", f"{url} simulated://instant")
 
+    shown = [row.split(maxsplit=1) for row in words(finished.stdout)]
     assert finished.returncode == 1
-    assert url in finished.stdout.decode()
-    assert len(words(finished.stderr)) == 1
+    assert [row[1] for row in shown if row[0] == "engine"] == [url, "simulated://instant"]
+    assert [row[0] for row in shown].count("fails") == 1
+    assert [row[0] for row in shown].count("answers") == 1
 
 
 def test_simulate_lists_its_profiles(cli: Cli) -> None:

@@ -28,9 +28,9 @@ async def test_an_unknown_field_is_named_with_those_that_are_known(app: Starlett
         "type": "/docs#invalid-request",
         "title": "The request cannot be understood",
         "status": 400,
-        "detail": "Unknown field 'targt'; known are: text, target, source, format, timeout.",
+        "detail": "Unknown field 'targt'; known are: text, target, source, format, timeout, no_store.",
         "field": "targt",
-        "accepted": ["text", "target", "source", "format", "timeout"],
+        "accepted": ["text", "target", "source", "format", "timeout", "no_store"],
     }
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 from pathlib import Path
+from statistics import fmean
 
+import uvloop
 from msgspec.structs import replace
 
 from dragoman.core.limiter import AdaptiveLimit
@@ -49,7 +51,17 @@ class Callers:
         self._limiter.landed(now_s, took_s=now_s - sent_s, tokens=tokens, flying=flying, ok=True)
 
 
-async def test_the_slots_of_an_ollama_are_found_over_real_sockets() -> None:
+def test_the_slots_of_an_ollama_are_found_over_real_sockets() -> None:
+    # On the loop that serves in production: asyncio's own leaves Nagle's algorithm on for the simulator's answers, and
+    # 40 ms of a delayed ACK are half of what a call takes here.
+    samples = uvloop.run(limits_and_queues())
+
+    assert 0.7 * SLOTS <= fmean(limit for limit, _ in samples) <= 1.4 * SLOTS
+    assert fmean(waiting for _, waiting in samples) <= 0.25 * SLOTS
+
+
+async def limits_and_queues() -> list[tuple[int, int]]:
+    """The limit and the engine's own queue, over the second half of the load."""
     app = create_app("ollama", replace(profile_named("ollama-4"), slots=SLOTS), speed=10)
     limiter = AdaptiveLimit()
     samples: list[tuple[int, int]] = []
@@ -69,7 +81,4 @@ async def test_the_slots_of_an_ollama_are_found_over_real_sockets() -> None:
         finally:
             watching.cancel()
             await engine.aclose()
-
-    print(samples[::10], limiter)
-    assert 0.7 * SLOTS <= sum(limit for limit, _ in samples) / len(samples) <= 1.4 * SLOTS
-    assert sum(waiting for _, waiting in samples) / len(samples) <= 0.25 * SLOTS
+    return samples

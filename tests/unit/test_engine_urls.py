@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dragoman.engines import registry
 from dragoman.engines.registry import BUILT_IN, open_engine
 from dragoman.engines.url import EXAMPLES, EngineURL
-from dragoman.errors import ConfigurationError
+from dragoman.errors import ConfigurationError, MissingExtra
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ async def test_a_scheme_like_no_other_is_refused_with_all_known_ones(tmp_path: P
     assert "did you mean" not in caught.value.message
 
 
-@pytest.mark.parametrize("scheme", sorted(BUILT_IN.keys() - {"llamacpp"}))  # which wants a file that is there
+@pytest.mark.parametrize("scheme", sorted(BUILT_IN.keys() - {"llamacpp", "transformers"}))
 async def test_an_engine_is_opened_by_its_scheme(scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLM_KEY", "hunter2")
 
@@ -201,6 +201,16 @@ async def test_an_engine_is_opened_by_its_scheme(scheme: str, tmp_path: Path, mo
 
     assert engine.info.name
     await engine.aclose()
+
+
+@pytest.mark.parametrize("scheme", ["llamacpp", "transformers"])
+async def test_an_engine_that_runs_models_itself_names_what_is_missing(
+    scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+
+    with pytest.raises(MissingExtra, match=r"pip install 'dragoman\["):
+        await open_engine(EXAMPLES[scheme], tmp_path)
 
 
 async def test_an_engine_of_another_package_is_found_by_its_entry_point(

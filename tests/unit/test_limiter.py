@@ -7,6 +7,7 @@ probes above it are counted in: "at the slots" means within 20 % of them or with
 from __future__ import annotations
 
 import random
+from statistics import fmean
 
 import pytest
 from hypothesis import assume, given, settings
@@ -93,6 +94,18 @@ def test_it_makes_room_for_somebody_else_in_the_same_engine() -> None:
 
     assert 0.8 * 32 <= average_limit(after(loop, 35)) <= 1.4 * 32
     assert average_waiting(after(loop, 35)) <= 0.15 * 64
+
+
+@pytest.mark.parametrize("slots", [4, 8, 64])
+def test_slow_first_calls_do_not_hide_a_queue_for_long(slots: int) -> None:
+    load = Load(jitter=0.1, round_trip_s=lambda now_s: 0.3 if now_s < 4 else 0.001)
+    queues = []
+    for seed in range(1, 6):
+        loop = ClosedLoop(AdaptiveLimit(), machine(slots), load, seed=seed)
+        loop.run(30)
+        queues.append(average_waiting(after(loop, 14)))
+
+    assert fmean(queues) <= 0.05 * slots + 0.5
 
 
 @pytest.mark.parametrize("callers", [1, 5, 30])

@@ -82,12 +82,15 @@ def test_a_flight_goes_where_its_prompt_is_cached_else_where_it_is_emptiest() ->
     assert [launch.replica for launch in launches] == ["warm", "empty"]
 
 
-def test_a_flight_avoids_the_replica_that_just_failed_it_but_takes_it_before_none() -> None:
+def test_a_flight_goes_back_to_the_replica_that_just_failed_it_only_while_no_other_takes_work() -> None:
     failed = flight()
     failed.avoid = "a"
     a, b = Seats(name="a", limit=4, flying=0), Seats(name="b", limit=4, flying=3)
+    full, out_of_order = Seats(name="b", limit=4, flying=4), Seats(name="b", limit=0, flying=0)
 
+    assert planned(waiting(failed), a, full) == []
     assert planned(waiting(failed), a, b)[0].replica == "b"
+    assert planned(waiting(failed), a, out_of_order)[0].replica == "a"
     assert planned(waiting(failed), a)[0].replica == "a"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,14 +12,33 @@ from dragoman.core.rates import DrainRate, RetryBudget
 
 class TestDrainRate:
     def test_nothing_is_known_at_first(self) -> None:
-        assert DrainRate().seconds_for(1000) == 5.0
+        assert DrainRate().estimate_s(1000) is None
+        assert DrainRate().retry_after_s(1000) == 5.0
 
     def test_it_follows_how_fast_segments_land(self) -> None:
         rate = DrainRate()
         for tenth in range(100):
             rate.count(tenth / 10)
 
-        assert 45 < rate.seconds_for(500) < 55
+        assert rate.estimate_s(500) == pytest.approx(50)
+
+    def test_landings_in_bursts_are_the_same_rate(self) -> None:
+        rate = DrainRate()
+        for second in range(30):
+            for _ in range(10):
+                rate.count(float(second))
+
+        assert rate.estimate_s(500) == pytest.approx(50, rel=0.15)
+
+    def test_a_time_when_nothing_waits_is_no_slow_time(self) -> None:
+        rate = DrainRate()
+        for tenth in range(20):
+            rate.count(tenth / 10)
+        rate.pause()
+        for tenth in range(20):
+            rate.count(1000 + tenth / 10)
+
+        assert rate.estimate_s(500) == pytest.approx(50)
 
     @given(st.integers(0, 10**12), st.lists(st.floats(0, 10**6), max_size=30))
     def test_its_answer_is_one_a_client_can_wait_for(self, segments: int, landings: list[float]) -> None:
@@ -26,7 +46,7 @@ class TestDrainRate:
         for now in sorted(landings):
             rate.count(now)
 
-        assert 1.0 <= rate.seconds_for(segments) <= 120.0
+        assert 1.0 <= rate.retry_after_s(segments) <= 120.0
 
 
 class TestRetryBudget:

@@ -306,6 +306,19 @@ class TestAdmission:
             engine.release.set()
             await first
 
+    async def test_who_cannot_be_served_in_time_is_told_at_once(self) -> None:
+        engine = HeldEngine()
+        async with scheduler_on(engine) as scheduler:
+            await fly(scheduler, *(f"text {number}" for number in range(40)))  # to know how fast it goes
+            engine.release.clear()
+            queue = start(scheduler, *(f"other {number}" for number in range(40)))
+            await settle()
+
+            with pytest.raises(Overloaded, match="allowed"):
+                await scheduler.fly(segments("late"), deadline(0.0))
+            engine.release.set()
+            await queue
+
     async def test_a_full_bulk_lane_refuses_no_person(self) -> None:
         engine = HeldEngine(held=True)
         async with scheduler_on(engine, max_segments=2) as scheduler:

@@ -20,9 +20,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     import logging
 
-    from dragoman import wiring
+    from dragoman import wiring, workers
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    wiring.run(wiring.serve(settings))
+    wiring.run(workers.serve(settings) if settings.workers > 1 else wiring.serve(settings))
     return 0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from dragoman.errors import DragomanError
+from dragoman.errors import DragomanError, EngineError
 from dragoman.types import Lane, Output, Segment
 
 
@@ -95,7 +95,7 @@ class Call:
     def __init__(self, replica: str, flights: Sequence[Flight]) -> None:
         self.replica = replica
         self.flights = flights
-        self.task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[Sequence[Output | EngineError]] | None = None
 
     def abandon_if_empty(self) -> None:
         """Cancel the call, in the engine too, when nobody waits for any of its flights."""

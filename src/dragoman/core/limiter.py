@@ -12,7 +12,7 @@ slots, two things that can be seen from outside do:
   engine's own queue are `flying * waiting time / whole time`, and the others hold its slots. This needs some dozens of
   calls, and is the sharper the more slots there are.
 
-`docs` of failsafe-go's adaptive limiter describe the relative of the first; the second is our own.
+failsafe-go's adaptive limiter, which correlates throughput with concurrency, is a relative of the first.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ _MIN_LOOK, _MAX_LOOKS, _MIN_LAST = 16, 4, 32
 _PROBE, _RAMP = 1.1, 2.0
 _HOLDS = 2
 """Windows without a queue between a probe that found one and the next."""
+_DIP_EVERY = 8
+"""Among so many times that the limit settles, one goes by way of half of it, to see a high floor without a queue."""
 _MAX_REFUSED = 0.1
 _BACK_OFF = 0.7
 
@@ -95,11 +97,12 @@ class AdaptiveLimit:
 
     It measures in windows of calls, each under one limit. The limit doubles until throughput stops rising or calls
     queue, then holds where none does, probing a tenth higher every third window, and by ever larger steps as long as
-    no queue shows. It rises only while it is used, so it stays below some two and a half times what was ever asked.
-    Texts of one length alone let it find the slots by throughput only, thus to the next power of two.
+    no queue shows. It rises only while it is used, so it stays below two and a half times what was ever in flight.
+    If all texts have one length, only throughput is left, and the limit is within some three times the slots.
 
-    The mutable state is the limit, the window, the step of the next rise, how long the limit has been held, the last
-    rung below, and the floor: the share of a call's time that passes before its first token when nothing queues.
+    The mutable state is the limit, the window, the step of the next rise, how long the limit has been held, how often
+    it settled, where to return to from a dip, the last rung below, and the floor: the share of a call's time that
+    passes before its first token when nothing queues.
     """
 
     def __init__(self, start: int = 1, ceiling: int = 1024) -> None:
@@ -108,6 +111,8 @@ class AdaptiveLimit:
         self._window = Window(-math.inf)
         self._rise = _RAMP
         self._held = 0
+        self._settled = 0
+        self._above_dip: int | None = None
         self._rung: _Rung | None = None
         self._floor: float | None = None
 
@@ -210,6 +215,10 @@ class AdaptiveLimit:
         rung = self._rung
         if rung is None or self._limit == rung.limit or self._limit >= _GAIN_RISE * rung.limit:
             self._rung = _Rung(self._limit, self._window.tokens_per_s)
+        if self._above_dip is not None:
+            limit, self._above_dip = self._above_dip, None
+            self._measure(now, limit)
+            return
         if self._rise == _PROBE and self._held < _HOLDS:
             self._held += 1
             self._measure(now, self._limit)
@@ -222,6 +231,12 @@ class AdaptiveLimit:
         self._rise = _PROBE
         self._held = 0
         self._rung = None
+        self._above_dip = None
+        self._settled += 1
+        # Calls before a cold engine, or a slow network's first ones, set the floor too high, and a queue hides below.
+        if self._floor is not None and self._floor > _FIRST_FLOOR and self._settled % _DIP_EVERY == 1:
+            self._above_dip = limit
+            limit //= 2
         self._measure(now, limit)
 
     def _measure(self, now: float, limit: int) -> None:

@@ -108,25 +108,35 @@ class Lanes:
         return [flight for _, entry, flight in near if self._waiting.get(flight) == (entry, lane)]
 
 
-def plan(lanes: Lanes, seats: Sequence[Seats], since_bulk: int, now: float) -> tuple[list[Launch], int]:
+def plan(
+    lanes: Lanes, seats: Sequence[Seats], since_bulk: int, now: float, *, bulk_paused: bool = False
+) -> tuple[list[Launch], int]:
     """Decide what flies now, and take it out of its lane.
 
     Interactive goes before bulk, except that one launch in `BULK_SHARE` is bulk's while both wait: `since_bulk` counts
     the launches since its last, and comes back as it is after this plan. Within a lane the earliest deadline goes
-    first. A flight goes to a replica that has its pair warm, else to the emptiest. One past its last deadline is left
-    behind: whoever waited for it has gone.
+    first. A flight goes to a replica that has its pair warm, else to the emptiest, and to one that failed it only while
+    no other takes work. One past its last deadline is left behind: whoever waited for it has gone.
+    While `bulk_paused` nothing of that lane flies.
     """
     launches: list[Launch] = []
     rooms = {seat.name: _Room(seat) for seat in seats}
     while True:
-        bulk_waits = lanes.waiting(Lane.BULK) > 0
-        bulks_turn = bulk_waits and since_bulk >= BULK_SHARE - 1
-        order = (Lane.BULK, Lane.INTERACTIVE) if bulks_turn else (Lane.INTERACTIVE, Lane.BULK)
-        launch = next((found for lane in order if (found := _launch(lanes, lane, rooms, now))), None)
+        bulk_waits = lanes.waiting(Lane.BULK) > 0 and not bulk_paused
+        launch = next(
+            (found for lane in _order(bulk_waits, since_bulk) if (found := _launch(lanes, lane, rooms, now))), None
+        )
         if launch is None:
             return launches, since_bulk
         launches.append(launch)
         since_bulk = since_bulk + 1 if bulk_waits and launch.flights[0].lane is Lane.INTERACTIVE else 0
+
+
+def _order(bulk_waits: bool, since_bulk: int) -> Sequence[Lane]:
+    """The lanes that the next launch may come from, the one that goes first before the other."""
+    if not bulk_waits:
+        return (Lane.INTERACTIVE,)
+    return (Lane.BULK, Lane.INTERACTIVE) if since_bulk >= BULK_SHARE - 1 else (Lane.INTERACTIVE, Lane.BULK)
 
 
 class _Room:
@@ -140,14 +150,9 @@ class _Room:
     def free_in(self, lane: Lane) -> int:
         return self.free if lane is Lane.INTERACTIVE else self.free_for_bulk
 
-    def distance(self, flight: Flight) -> tuple[bool, bool, float]:
-        """How little this replica suits a flight: it failed there, its prompt is not cached, many are there."""
-        seats = self.seats
-        return (
-            seats.name == flight.avoid,
-            flight.segment.pair not in seats.warm,
-            1 - self.free / seats.limit,
-        )
+    def distance(self, flight: Flight) -> tuple[bool, float]:
+        """How little this replica suits a flight: its prompt is not cached, many are there."""
+        return flight.segment.pair not in self.seats.warm, 1 - self.free / self.seats.limit
 
     def take(self, flights: Sequence[Flight]) -> None:
         self.free -= len(flights)
@@ -158,8 +163,10 @@ def _launch(lanes: Lanes, lane: Lane, rooms: Mapping[str, _Room], now: float) ->
     flight = _first_awaited(lanes, lane, now)
     if flight is None:
         return None
+    # Who failed elsewhere waits for a slot here: a replica that fails at once always has the most room.
+    others = [room for name, room in rooms.items() if name != flight.avoid and room.seats.limit]
     room = min(
-        (room for room in rooms.values() if room.free_in(lane) > 0),
+        (room for room in others or rooms.values() if room.free_in(lane) > 0),
         key=lambda room: room.distance(flight),
         default=None,
     )

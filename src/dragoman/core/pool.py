@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -16,9 +16,11 @@ from msgspec import Struct, structs
 from dragoman.core.breaker import Breaker
 from dragoman.core.limiter import AdaptiveLimit, FixedLimit
 from dragoman.core.planner import Seats
+from dragoman.core.shared_limit import WHOLE, Load, Shares
 from dragoman.engines.base import Engine
 from dragoman.errors import ConfigurationError, EngineError, EngineTimeout, EngineUnavailable, InvalidRequest
-from dragoman.types import EngineInfo, Output, Pair, Readiness, Segment
+from dragoman.telemetry import Histogram
+from dragoman.types import EngineInfo, Output, Pair, Readiness, Segment, Tokens
 
 log = logging.getLogger(__name__)
 
@@ -40,15 +42,18 @@ class ReplicaState(Struct, frozen=True, kw_only=True):
 class Replica:
     """One engine, and what is known of its health and room. The scheduler calls it; a task of its own probes it.
 
-    The mutable state is `flying`, `_warm`, `_readiness`, `_draining`, and what limiter and breaker remember.
+    The mutable state is `flying`, `_warm`, `_readiness`, `_draining`, what limiter and breaker remember, and the
+    counts of its calls' seconds and tokens.
     """
 
-    def __init__(self, name: str, engine: Engine, room_again: Callable[[], None]) -> None:
+    def __init__(self, name: str, engine: Engine, room_again: Callable[[], None], shares: Shares) -> None:
         self.name = name
         self.engine = engine
         self.flying = 0
         self.limiter = _limiter_for(engine.info)
         self.breaker = Breaker()
+        self.call_s = Histogram()
+        self.tokens = Tokens()
         self.draining = False
         self.readiness = Readiness(False, "The engine has not answered yet.")
         self._warm: OrderedDict[Pair, None] = OrderedDict()
@@ -56,9 +61,17 @@ class Replica:
         self._room_again = room_again
         self.idle = asyncio.Event()
         self.idle.set()
+        self.share = shares.open(name, self._load, room_again)
 
     def __repr__(self) -> str:
-        return f"<Replica {self.name}: {self.flying} of {self.limiter.limit} flying>"
+        return f"<Replica {self.name}: {self.flying} of {self.limit} flying>"
+
+    @property
+    def limit(self) -> int:
+        """How many segments may fly from here. Slots that are known are shared out; where they are not, every process
+        looks for its own limit, and the engine's queue keeps them apart.
+        """
+        return self.share.of(self.limiter.limit) if self.engine.info.slots_known else self.limiter.limit
 
     @property
     def state(self) -> ReplicaState:
@@ -66,7 +79,7 @@ class Replica:
             name=self.name,
             info=self.engine.info,
             readiness=self.readiness,
-            limit=self.limiter.limit,
+            limit=self.limit,
             flying=self.flying,
             draining=self.draining,
         )
@@ -74,7 +87,7 @@ class Replica:
     def seats(self, now: float) -> Seats:
         """What it can take at `now`: nothing while draining or while its breaker is open."""
         info = self.engine.info
-        room = 0 if self.draining else self.breaker.room(now, self.limiter.limit)
+        room = 0 if self.draining else self.breaker.room(now, self.limit)
         return Seats(
             name=self.name,
             limit=room,
@@ -115,7 +128,13 @@ class Replica:
         """Follow what a good probe told."""
         if info.slots_known and info.slots != self.limiter.limit:
             self.limiter = FixedLimit(info.slots)
+        if not self.readiness.ready:
+            self.breaker.succeeded()  # it is back, and nobody should wait out the pause of its absence
         self.found(Readiness(True))
+
+    def _load(self) -> Load | None:
+        info = self.engine.info
+        return Load(info.model, info.slots, self.flying) if info.slots_known else None
 
     def _touch(self, pair: Pair) -> None:
         self._warm[pair] = None
@@ -127,6 +146,7 @@ class Replica:
         self._warm_now = frozenset(self._warm)
 
     def _learn(self, outcomes: Sequence[Output | EngineError], now: float, took_s: float) -> None:
+        self.call_s.observe(took_s)
         for outcome in outcomes:
             if isinstance(outcome, EngineUnavailable | EngineTimeout):
                 self._fail(now)
@@ -134,6 +154,7 @@ class Replica:
             else:
                 self.breaker.succeeded()
             if isinstance(outcome, Output):
+                self.tokens += outcome.tokens
                 tokens = outcome.tokens.output or len(outcome.text) // 4 + 1
                 self.limiter.landed(now, took_s=took_s, tokens=tokens, flying=self.flying, ok=True)
 
@@ -157,9 +178,11 @@ class Pool:
     `info` is that of the first replica; all are taken for the same model, so their answers are each other's.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, shares: Shares = WHOLE) -> None:
+        self._shares = shares
         self._replicas: dict[str, Replica] = {}
         self._watches: dict[str, asyncio.Task[None]] = {}
+        self._info: EngineInfo | None = None
         self._changed: Callable[[], None] = lambda: None
         self._first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -174,11 +197,14 @@ class Pool:
     def __getitem__(self, name: str) -> Replica:
         return self._replicas[name]
 
+    def __iter__(self) -> Iterator[Replica]:
+        return iter(list(self._replicas.values()))
+
     @property
     def info(self) -> EngineInfo:
-        """What the pool's model is; `slots` are those of all replicas together."""
-        infos = [replica.engine.info for replica in self._replicas.values()]
-        return structs.replace(infos[0], slots=sum(info.slots for info in infos))
+        """What the pool's model is; `slots` are those of all replicas together. The last known when all have gone."""
+        assert self._info is not None, "a pool without a replica has no model yet"
+        return self._info
 
     @property
     def readiness(self) -> Readiness:
@@ -206,8 +232,9 @@ class Pool:
         return 2 if len(self._replicas) == 1 else 3
 
     def out_of_order(self, now: float) -> EngineUnavailable | None:
-        """An error while every replica has failed so often that it is left alone, else None."""
-        if not all(replica.breaker.is_open(now) for replica in self._replicas.values()):
+        """An error while every replica that might work has failed so often that it is left alone, else None."""
+        at_work = self._at_work()
+        if not at_work or not all(replica.breaker.is_open(now) for replica in at_work):
             return None
         name = self.info.name
         return EngineUnavailable(
@@ -215,15 +242,16 @@ class Pool:
         )
 
     def seats(self, now: float) -> list[Seats]:
-        """What the replicas that have any room can take."""
-        all_seats = (replica.seats(now) for replica in self._replicas.values())
-        return [seats for seats in all_seats if seats.limit > seats.flying]
+        """What the replicas can take, also those that are full; nothing where all are."""
+        all_seats = [replica.seats(now) for replica in self._at_work()]
+        return all_seats if any(seats.limit > seats.flying for seats in all_seats) else []
 
     def add(self, name: str, engine: Engine) -> None:
-        """Let a replica join; it takes work as soon as this returns."""
+        """Let a replica join; it takes work once it has answered a probe, or at once where none has."""
         if name in self._replicas:
             raise InvalidRequest(f"There is a replica {name} already.", field="url")
-        self._replicas[name] = Replica(name, engine, lambda: self._changed())
+        self._replicas[name] = Replica(name, engine, lambda: self._changed(), self._shares)
+        self._sum_up()
         self._watches[name] = asyncio.create_task(self._watch(self._replicas[name]), name=f"watch {name}")
         self._changed()
 
@@ -246,6 +274,14 @@ class Pool:
             async with asyncio.timeout(grace_s):
                 await replica.idle.wait()
         await self._end(name)
+        del self._replicas[name], self._watches[name]
+        self._sum_up()
+        self._changed()
+
+    def _at_work(self) -> list[Replica]:
+        """Not those that drain; of the others those that answered their latest probe, or all where none did."""
+        staying = [replica for replica in self._replicas.values() if not replica.draining]
+        return [replica for replica in staying if replica.readiness.ready] or staying
 
     def _known(self, name: str) -> Replica:
         if name not in self._replicas:
@@ -258,8 +294,7 @@ class Pool:
         await replica.engine.aclose()
         await asyncio.gather(watch, return_exceptions=True)
         await replica.idle.wait()  # its calls end now, with EngineUnavailable
-        del self._replicas[name], self._watches[name]
-        self._changed()
+        await replica.share.aclose()
 
     async def _watch(self, replica: Replica) -> None:
         """Probe a replica for as long as it is there; what that finds is its readiness."""
@@ -277,10 +312,16 @@ class Pool:
                 replica.found(Readiness(False, "The engine cannot be probed; the log says why. This is a bug."))
             else:
                 replica.probed(info)
+                self._sum_up()
                 self._settle()
-                self._changed()
+            self._changed()
             pause_s = PROBE_AGAIN_S if replica.readiness.ready else min(pause_s * 2, PROBE_AGAIN_S)
             await asyncio.sleep(pause_s * random.uniform(0.8, 1.2))
+
+    def _sum_up(self) -> None:
+        infos = [replica.engine.info for replica in self._replicas.values()]
+        if infos:
+            self._info = structs.replace(infos[0], slots=sum(info.slots for info in infos))
 
     def _settle(self, error: ConfigurationError | None = None) -> None:
         """The first good probe ends the wait for `ready`; so does a bad one that leaves no replica to hope for."""

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 
 class DrainRate:
-    """How many segments a second are finished, as an average over about the last 16."""
+    """How many segments a second are finished while some wait, over the last `WINDOW` of them.
+
+    Time comes in as seconds of any steady clock. What lands while nothing waits says how much was asked for and not
+    how much can be done, so `pause` leaves it out.
+    """
+
+    WINDOW = 128
+    FEWEST = 8
 
     def __init__(self) -> None:
+        self._landings: deque[float] = deque(maxlen=self.WINDOW)
         self._interval_s: float | None = None
-        self._last_s: float | None = None
 
-    def count(self, now: float, segments: int = 1) -> None:
-        """Note that so many segments were finished at `now` (seconds of any steady clock)."""
-        for _ in range(segments):
-            if self._last_s is not None:
-                interval_s = min(now - self._last_s, 10.0)
-                known_s = interval_s if self._interval_s is None else self._interval_s
-                self._interval_s = known_s + (interval_s - known_s) / 16
-            self._last_s = now
+    def count(self, now: float) -> None:
+        """Note that a segment was finished at `now`."""
+        self._landings.append(now)
+        if len(self._landings) >= self.FEWEST:
+            self._interval_s = (now - self._landings[0]) / (len(self._landings) - 1)
 
-    def seconds_for(self, segments: int) -> float:
-        """Time to finish so many segments, 1 to 120 s; 5 s while nothing is known yet."""
-        if self._interval_s is None:
-            return 5.0
-        return min(120.0, max(1.0, segments * self._interval_s))
+    def pause(self) -> None:
+        """Note that nothing waits; the rate known so far is kept until there is a newer one."""
+        self._landings.clear()
+
+    def estimate_s(self, segments: int) -> float | None:
+        """How long it takes to finish so many segments; None while nothing is known."""
+        return None if self._interval_s is None else segments * self._interval_s
+
+    def retry_after_s(self, segments: int) -> float:
+        """A time after which so many segments should be done, fit to tell a client: 1 to 120 s, 5 s if unknown."""
+        estimate_s = self.estimate_s(segments)
+        return 5.0 if estimate_s is None else min(120.0, max(1.0, estimate_s))
 
 
 class RetryBudget:

@@ -17,11 +17,13 @@ from dragoman.core.rates import DrainRate, RetryBudget
 from dragoman.errors import (
     BadOutput,
     DeadlineExceeded,
+    DragomanError,
     EngineError,
     EngineUnavailable,
     Overloaded,
     ShuttingDown,
 )
+from dragoman.telemetry import Tally
 from dragoman.text.segment import estimate_tokens
 from dragoman.types import Lane, Output, Segment
 
@@ -47,7 +49,9 @@ class Scheduler:
     refused, put in order and left. Identical segments are one flight, whoever asks for them.
 
     The mutable state: `_lanes` holds the flights that wait, `_aloft` all that somebody waits for, `_calls` the engine
-    calls under way, `_kept` the answers of flights that landed lately. Decisions are made by `planner.plan`.
+    calls under way, `_kept` the answers of flights that landed lately. `segments` counts how each one asked for ended:
+    translated, joined (it shared another's flight), failed, refused, or left by its caller. Decisions are made by
+    `planner.plan`.
     """
 
     def __init__(self, pool: Pool, limits: QueueLimits) -> None:
@@ -58,9 +62,13 @@ class Scheduler:
         self._calls: set[Call] = set()
         self._kept: OrderedDict[Segment, tuple[float, Flown]] = OrderedDict()
         self._drain = DrainRate()
+        self._engine_s = 0.0
         self._retries = RetryBudget()
         self._since_bulk = 0
         self._closed = False
+        self._bulk_paused = False
+        self._refusal: str | None = None
+        self.segments = Tally()
         self._idle = asyncio.Event()
         self._idle.set()
         self._loop = asyncio.get_running_loop()
@@ -89,6 +97,15 @@ class Scheduler:
         """Refuse new work from now on; what was admitted goes on."""
         self._closed = True
 
+    def pause_bulk(self, paused: bool) -> None:
+        """Launch nothing from the bulk lane while it is paused; what flies goes on."""
+        self._bulk_paused = paused
+        self._dispatch()
+
+    def refuse(self, reason: str | None) -> None:
+        """Refuse new work for this reason from now on; None takes it again."""
+        self._refusal = reason
+
     async def drained(self) -> None:
         """Return when nobody waits for anything and nothing is under way."""
         await self._idle.wait()
@@ -102,7 +119,11 @@ class Scheduler:
         is started. Cancelling gives up this caller's tickets; a flight nobody else waits for ends in the engine too.
         """
         now = self._loop.time()
-        self._admit(segments, lane, now)
+        try:
+            self._admit(segments, lane, now, deadline)
+        except DragomanError as refusal:
+            self.segments.count("refused", len(segments), refusal)
+            raise
         wait = Wait(len(segments))
         tickets = [Ticket(wait, index, lane, deadline, keep) for index in range(len(segments))]
         for segment, ticket in zip(segments, tickets, strict=True):
@@ -113,35 +134,46 @@ class Scheduler:
                 await wait.done
         except TimeoutError:
             pass
+        except asyncio.CancelledError:
+            self.segments.count("left", wait.flown.count(None))
+            raise
         finally:
             for segment, ticket in zip(segments, tickets, strict=True):
                 self._leave(segment, ticket)
             self._note_idle()
         return [flown or self._out_of_time(now) for flown in wait.flown]
 
-    def _admit(self, segments: Sequence[Segment], lane: Lane, now: float) -> None:
+    def _admit(self, segments: Sequence[Segment], lane: Lane, now: float, deadline: float) -> None:
         if self._closed:
             raise ShuttingDown("The server is stopping; send the request again in a moment.")
         out_of_order = self._pool.out_of_order(now)
         if out_of_order is not None:
             raise out_of_order
-        waiting, tokens = self._lanes.waiting(lane), self._lanes.tokens(lane)
+        if self._refusal is not None:
+            raise Overloaded(self._refusal, retry_after_s=self._drain.retry_after_s(len(self._lanes)))
+        waiting = self._lanes.waiting(lane)
         if not waiting:
             return  # a request of any size that was let through the door may start on an empty lane
         new = [segment for segment in segments if segment not in self._aloft]
-        too_many = waiting + len(new) > self._limits.segments
-        if too_many or tokens + sum(estimate_tokens(segment.text) for segment in new) > self._limits.tokens:
-            retry_after_s = self._drain.seconds_for(waiting)
-            raise Overloaded(
-                f"{waiting} segments are waiting already, too many to add {len(new)}. "
-                f"Try again in {math.ceil(retry_after_s)} s.",
-                retry_after_s=retry_after_s,
-            )
+        tokens = self._lanes.tokens(lane) + sum(estimate_tokens(segment.text) for segment in new)
+        if waiting + len(new) > self._limits.segments or tokens > self._limits.tokens:
+            raise self._overloaded(waiting, f"too many to add {len(new)}")
+        begin_s = self._drain.estimate_s(waiting + len(new))
+        if new and begin_s is not None and now + begin_s + self._engine_s > deadline:
+            raise self._overloaded(waiting, f"too many for the {deadline - now:.1f} s allowed")
+
+    def _overloaded(self, waiting: int, why: str) -> Overloaded:
+        retry_after_s = self._drain.retry_after_s(waiting)
+        return Overloaded(
+            f"{waiting} segments are waiting already, {why}. Try again in {math.ceil(retry_after_s)} s.",
+            retry_after_s=retry_after_s,
+        )
 
     def _board(self, segment: Segment, ticket: Ticket, now: float) -> None:
         kept = self._kept.get(segment)
         if kept is not None and kept[0] > now:
             ticket.wait.settle(ticket.index, kept[1])
+            self.segments.count("joined")
             return
         flight = self._aloft.get(segment)
         if flight is None:
@@ -166,9 +198,13 @@ class Scheduler:
     def _dispatch(self) -> None:
         """Launch what may fly now. Called whenever there is new work or new room."""
         now = self._loop.time()
-        launches, self._since_bulk = plan(self._lanes, self._pool.seats(now), self._since_bulk, now)
+        launches, self._since_bulk = plan(
+            self._lanes, self._pool.seats(now), self._since_bulk, now, bulk_paused=self._bulk_paused
+        )
         for launch in launches:
             self._launch(launch, now)
+        if len(self._lanes) == (self._lanes.waiting(Lane.BULK) if self._bulk_paused else 0):
+            self._drain.pause()
 
     def _launch(self, launch: Launch, now: float) -> None:
         call = Call(launch.replica, launch.flights)
@@ -178,27 +214,20 @@ class Scheduler:
                 self._retries.earn()
         replica = self._pool[launch.replica]
         replica.take_off(launch.flights[0].segment.pair, len(launch.flights))
-        call.task = self._loop.create_task(self._carry(call, replica))
+        call.task = self._loop.create_task(_carry(launch.flights, replica))
+        call.task.add_done_callback(lambda carried: self._come_down(call, replica, carried))
         self._calls.add(call)
 
-    async def _carry(self, call: Call, replica: Replica) -> None:
-        outcomes: Sequence[Output | EngineError] = ()
-        try:
-            outcomes = await replica.translate([flight.segment for flight in call.flights])
-        except Exception:
-            log.exception("An engine raised what it should have answered. This is a bug.")
-            failed = BadOutput(
-                "The engine failed in an unknown way; the log says more.", engine=replica.engine.info.name
-            )
-            outcomes = [failed] * len(call.flights)
-        finally:
-            self._calls.discard(call)
-            replica.landed(len(call.flights))
-            for flight, outcome in zip(call.flights, outcomes, strict=False):  # none if the call was abandoned
+    def _come_down(self, call: Call, replica: Replica, carried: asyncio.Task[Sequence[Output | EngineError]]) -> None:
+        """A call is over. Called back, as a task that is cancelled before its first step runs no line of its own."""
+        self._calls.discard(call)
+        replica.landed(len(call.flights))
+        if not carried.cancelled():
+            for flight, outcome in zip(call.flights, carried.result(), strict=True):
                 self._land(flight, outcome, replica)
-            self._tell_who_waits_in_vain()
-            self._dispatch()
-            self._note_idle()
+        self._tell_who_waits_in_vain()
+        self._dispatch()
+        self._note_idle()
 
     def _tell_who_waits_in_vain(self) -> None:
         """With every replica out of order, a person learns it now and not at his deadline; a job can wait."""
@@ -214,6 +243,7 @@ class Scheduler:
         if isinstance(outcome, EngineUnavailable) and self._retry(flight, replica):
             return
         started = now if flight.started is None else flight.started
+        self._engine_s += (now - started - self._engine_s) / 16
         flown = Flown(outcome, (started - flight.queued) * 1e3, (now - started) * 1e3)
         self._settle(flight, flown)
 
@@ -233,9 +263,18 @@ class Scheduler:
         self._lanes.drop(flight)
         for ticket in flight.tickets:
             ticket.wait.settle(ticket.index, flown)
+        self._count(flown.outcome, len(flight.tickets))
         if isinstance(flown.outcome, Output) and any(ticket.keep for ticket in flight.tickets):
             self._keep(flight.segment, flown)
         flight.tickets.clear()
+
+    def _count(self, outcome: Output | DragomanError, tickets: int) -> None:
+        if isinstance(outcome, DragomanError):
+            self.segments.count("failed", tickets, outcome)
+        elif tickets:
+            self.segments.count("translated")
+            if tickets > 1:
+                self.segments.count("joined", tickets - 1)
 
     def _keep(self, segment: Segment, flown: Flown) -> None:
         self._kept[segment] = (self._loop.time() + KEPT_S, flown)
@@ -244,14 +283,25 @@ class Scheduler:
             self._kept.popitem(last=False)
 
     def _out_of_time(self, queued: float) -> Flown:
-        return Flown(
-            DeadlineExceeded(
-                "The time allowed for this request ran out before the translation was there. "
-                "Allow more with 'timeout', or send less text at once."
-            ),
-            queue_ms=(self._loop.time() - queued) * 1e3,
+        late = DeadlineExceeded(
+            "The time allowed for this request ran out before the translation was there. "
+            "Allow more with 'timeout', or send less text at once."
         )
+        self.segments.count("failed", error=late)
+        return Flown(late, queue_ms=(self._loop.time() - queued) * 1e3)
 
     def _note_idle(self) -> None:
         if not self._aloft and not self._calls:
             self._idle.set()
+
+
+async def _carry(flights: Sequence[Flight], replica: Replica) -> Sequence[Output | EngineError]:
+    try:
+        outcomes = await replica.translate([flight.segment for flight in flights])
+        if len(outcomes) != len(flights):
+            raise ValueError(f"{len(outcomes)} outcomes for {len(flights)} segments")
+        return outcomes
+    except Exception:
+        log.exception("An engine raised what it should have answered. This is a bug.")
+        name = replica.engine.info.name
+        return [BadOutput("The engine failed in an unknown way; the log says more.", engine=name)] * len(flights)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from itertools import chain
 from types import TracebackType
 from typing import Self
 
@@ -20,6 +21,7 @@ from dragoman.errors import DragomanError
 from dragoman.memory.base import Entry
 from dragoman.memory.keys import key_of, key_of_human
 from dragoman.memory.tiers import TieredMemory
+from dragoman.telemetry import Tally
 from dragoman.types import EngineInfo, Output, Readiness, Segment, TranslateRequest, Translation
 
 log = logging.getLogger(__name__)
@@ -43,6 +45,7 @@ class Translator:
         self._limits = limits
         self._scheduler = Scheduler(pool, queue)
         self._grace_s = grace_s
+        self.translations = Tally()
 
     def __repr__(self) -> str:
         return f"<Translator on {self.info.name} {self.info.model}: {self._scheduler!r}>"
@@ -102,6 +105,7 @@ class Translator:
         prepare_ms = (time.perf_counter() - started) * 1e3
         flown = await self._answers(plan.segments, request, deadline) if plan.segments else []
         results = planning.finish(plan, flown, self.info, prepare_ms)
+        self.translations.count_each("translated", results)
         total_ms = (time.perf_counter() - started) * 1e3
         return [_with_total(result, total_ms) for result in results]
 
@@ -121,6 +125,7 @@ class Translator:
         """What the memory knows, and the rest flown."""
         remembered = await self._recall(segments)
         missing = [segment for segment, known in zip(segments, remembered, strict=True) if known is None]
+        self._scheduler.segments.count("remembered", len(segments) - len(missing))
         if not missing:
             return [known for known in remembered if known is not None]
         flown = await self._scheduler.fly(missing, deadline, request.lane, keep=not request.no_store)
@@ -134,13 +139,13 @@ class Translator:
         if self._memory is None:
             return [None] * len(segments)
         info = self.info
-        keys = [key_of_human(segment) for segment in segments] + [key_of(info, segment) for segment in segments]
-        entries = self._memory.peek(keys)
-        human, own = entries[: len(segments)], entries[len(segments) :]
-        found = [person or engine for person, engine in zip(human, own, strict=True)]
-        if None in found:
-            entries = await self._memory.get_many(keys)
-            found = [person or engine for person, engine in zip(entries, entries[len(segments) :], strict=False)]
+        keys = [(key_of_human(segment), key_of(info, segment)) for segment in segments]
+        found = _first_known(self._memory.peek(list(chain.from_iterable(keys))))
+        missing = [index for index, entry in enumerate(found) if entry is None]
+        if missing:  # only for these are the slower tiers asked
+            deeper = await self._memory.get_many([key for index in missing for key in keys[index]])
+            for index, entry in zip(missing, _first_known(deeper), strict=True):
+                found[index] = entry
         return [None if entry is None else _flown(entry) for entry in found]
 
     async def _remember(self, segments: Sequence[Segment], flown: Sequence[Flown]) -> None:
@@ -154,6 +159,11 @@ class Translator:
                 if isinstance(one.outcome, Output)
             ]
         )
+
+
+def _first_known(entries: Sequence[Entry | None]) -> list[Entry | None]:
+    """Of each two entries, a person's and the engine's, the first that there is."""
+    return [person or engine for person, engine in zip(entries[::2], entries[1::2], strict=True)]
 
 
 def _flown(entry: Entry) -> Flown:

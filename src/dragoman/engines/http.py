@@ -126,6 +126,7 @@ class UpstreamClient:
         self._engine = engine
         self._timeouts = timeouts or Timeouts()
         self._api_key = api_key
+        self._responses: set[aiohttp.ClientResponse] = set()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=limit, keepalive_timeout=KEEP_ALIVE_S),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -173,6 +174,8 @@ class UpstreamClient:
 
     async def aclose(self) -> None:
         """Close all connections; calls under way end with EngineUnavailable. Closing twice is fine."""
+        for response in self._responses:  # aiohttp would let who reads one wait for ever
+            response.content.set_exception(aiohttp.ServerDisconnectedError())
         await self._session.close()
 
     @asynccontextmanager
@@ -180,7 +183,9 @@ class UpstreamClient:
         self, method: str, path: str, body: bytes | None, timeout: aiohttp.ClientTimeout
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         response = await self._send(method, path, body, timeout)
+        self._responses.add(response)
         try:
+            self._check_open()  # it may have been closed between the answer's head and now
             if response.status != 200:
                 raise await self._refusal(response)
             if response.content_type == "text/html":
@@ -189,6 +194,7 @@ class UpstreamClient:
                 )
             yield response
         finally:
+            self._responses.discard(response)
             response.close()  # goes back to the pool instead if the answer was read to its end
 
     async def _send(
@@ -206,11 +212,14 @@ class UpstreamClient:
     async def _send_once(
         self, method: str, path: str, body: bytes | None, timeout: aiohttp.ClientTimeout
     ) -> aiohttp.ClientResponse:
-        if self._session.closed:
-            raise EngineUnavailable(f"{self._engine} was closed", engine=self._engine)
+        self._check_open()
         return await self._session.request(
             method, self._base_url + path, data=body, timeout=timeout, allow_redirects=False
         )
+
+    def _check_open(self) -> None:
+        if self._session.closed:
+            raise EngineUnavailable(f"{self._engine} was closed", engine=self._engine)
 
     def _check_size(self, size: int) -> None:
         if size > MAX_ANSWER_BYTES:

@@ -248,9 +248,12 @@ async def _running(options: ServerOptions) -> AsyncIterator[_Child]:
 
 
 def _environment() -> dict[str, str]:
-    return {
+    passed_on = {
         name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES)
     }
+    # Spinning gains nothing on idle cores, and costs most of the speed as soon as another process, as the server in
+    # front, wants one of them.
+    return {"OMP_WAIT_POLICY": "passive"} | passed_on
 
 
 def _why_it_cannot_start(model: str, log: str) -> str:

@@ -20,6 +20,7 @@ BUILT_IN = {
     "openai+http": "dragoman.engines.openai:open_engine",
     "openai+https": "dragoman.engines.openai:open_engine",
     "simulated": "dragoman.engines.simulated:open_engine",
+    "transformers": "dragoman.engines.transformers:open_engine",
 }
 
 Opener = Callable[[EngineURL, Path], Awaitable[Engine]]

@@ -24,6 +24,7 @@ EXAMPLES = {
     "openai+http": "openai+http://localhost:8000/v1?model=google/translategemma-12b-it",
     "openai+https": "openai+https://llm.example.org/v1?model=google/translategemma-12b-it&api_key_env=LLM_KEY",
     "simulated": "simulated://h100-27b?slots=64",
+    "transformers": "transformers://google/translategemma-4b-it?device=cuda",
 }
 _SECRET_NAME = re.compile(r"(^|[_-])(key|token|secret|password)$", re.IGNORECASE)
 

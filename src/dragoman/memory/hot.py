@@ -92,6 +92,11 @@ class HotMemory:
         if not self._cache.put(key, entry):
             self._dropped += 1
 
+    @property
+    def size_bytes(self) -> int:
+        """The RAM its entries take."""
+        return self._cache.size_bytes
+
     def shrink(self, to_bytes: int) -> None:
         """Give RAM back: forget the least wanted entries until no more than `to_bytes` are held."""
         self._cache.shrink(to_bytes)
@@ -109,7 +114,7 @@ class HotMemory:
             misses=self._misses,
             dropped=self._dropped,
             entries=len(self._cache),
-            bytes=self._cache.size_bytes,
+            bytes=self.size_bytes,
         )
         return {"hot": held}
 

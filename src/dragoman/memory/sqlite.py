@@ -38,11 +38,11 @@ async def open_sqlite(path: Path, *, max_bytes: int, max_age_days: float) -> SQL
     kept after it was made; a person's is kept for good. Raises ConfigurationError where the folder cannot be written.
     """
 
-    def connect() -> tuple[sqlite3.Connection, sqlite3.Connection]:
-        return sqlite_file.open_file(path), sqlite_file.open_file(path)
+    def connect() -> tuple[sqlite3.Connection, sqlite3.Connection, int]:
+        return sqlite_file.open_file(path), sqlite_file.open_file(path), path.stat().st_ino
 
-    reading, writing = await asyncio.to_thread(connect)
-    return SQLiteMemory(path, reading, writing, max_bytes=max_bytes, max_age_s=int(max_age_days * DAY_S))
+    reading, writing, inode = await asyncio.to_thread(connect)
+    return SQLiteMemory(path, inode, reading, writing, max_bytes=max_bytes, max_age_s=int(max_age_days * DAY_S))
 
 
 class SQLiteMemory:
@@ -54,10 +54,17 @@ class SQLiteMemory:
     """
 
     def __init__(
-        self, path: Path, reading: sqlite3.Connection, writing: sqlite3.Connection, *, max_bytes: int, max_age_s: int
+        self,
+        path: Path,
+        inode: int,
+        reading: sqlite3.Connection,
+        writing: sqlite3.Connection,
+        *,
+        max_bytes: int,
+        max_age_s: int,
     ) -> None:
         self._path = path
-        self._inode = path.stat().st_ino
+        self._inode = inode
         self._reader = _Thread("memory-read", reading)
         self._writer = _Thread("memory-write", writing)
         self._max_bytes = max_bytes
@@ -134,7 +141,7 @@ class SQLiteMemory:
         try:
             found = await self._reader.run(sqlite_file.read, keys)
         except sqlite3.Error as error:
-            self._failed("read", error)
+            await self._failed("read", error)
             return {}
         now = int(time.time())
         stale = [key for key, (_, last_used) in found.items() if now - last_used > TOUCH_AFTER_S]
@@ -149,7 +156,7 @@ class SQLiteMemory:
             self._entries, self._bytes = await self._writer.run(sqlite_file.totals)
         except sqlite3.Error as error:
             self._dropped += len(items)
-            self._failed("written", error)
+            await self._failed("written", error)
         else:
             self._dropped += unfit
             self._recovered()
@@ -175,11 +182,11 @@ class SQLiteMemory:
                 pass
             self._entries, self._bytes = await self._writer.run(sqlite_file.totals)
         except sqlite3.Error as error:
-            self._failed("trimmed", error)
+            await self._failed("trimmed", error)
 
-    def _failed(self, verb: str, error: sqlite3.Error) -> None:
+    async def _failed(self, verb: str, error: sqlite3.Error) -> None:
         if sqlite_file.is_damage(error):
-            self._abandon()
+            await self._abandon()
             return
         self._resting_until = time.monotonic() + PAUSE_S
         if self._failure is None:
@@ -196,11 +203,14 @@ class SQLiteMemory:
             log.info("The memory at %s can be written again.", self._path)
             self._failure = None
 
-    def _abandon(self) -> None:
+    async def _abandon(self) -> None:
         """Do without the damaged file; the next start begins a new one."""
         if self._broken:
             return
         self._broken = True
+        await asyncio.to_thread(self._move_aside)
+
+    def _move_aside(self) -> None:
         # Another process may have moved it already, and begun the new one.
         if self._path.exists() and self._path.stat().st_ino == self._inode:
             sqlite_file.move_aside(self._path)

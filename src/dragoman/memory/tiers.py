@@ -42,6 +42,10 @@ class TieredMemory:
         for tier in self._lower:
             await self._guarded(tier, tier.put_many(items))
 
+    def shrink_hot(self, kept_share: float) -> None:
+        """Give RAM back: forget the hot tier's least wanted entries, and keep this share of its bytes."""
+        self._hot.shrink(int(self._hot.size_bytes * kept_share))
+
     def statistics(self) -> Mapping[str, Statistics]:
         return {name: held for tier in (self._hot, *self._lower) for name, held in tier.statistics().items()}
 

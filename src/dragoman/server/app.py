@@ -16,6 +16,7 @@ from dragoman.server import openapi
 from dragoman.server.cached import Cached
 from dragoman.server.endpoint import Endpoint, framework_failure, native_failure, simple_failure
 from dragoman.server.handlers import Handlers
+from dragoman.server.metrics import Measured, Metrics
 from dragoman.server.openapi import TRANSLATE_FAILURES, Operation
 from dragoman.server.request_id import RequestId
 from dragoman.server.schemas import (
@@ -44,15 +45,16 @@ PAGE_HEADERS = {
 }
 
 
-def create_app(translator: Translator, settings: Settings) -> Starlette:
-    """The ASGI app that serves a translator. It opens and closes nothing: the translator outlives it."""
+def create_app(translator: Translator, settings: Settings, metrics: Metrics | None = None) -> Starlette:
+    """The ASGI app that serves a translator, and its metrics if there are any. It opens and closes nothing."""
     operations = _operations(Handlers(translator, settings))
     app = Starlette(
         routes=[
             *(Route(one.path, one.endpoint, methods=[one.method]) for one in operations),
             *(Route(path, Endpoint(page, native_failure), methods=["GET"]) for path, page in _pages(operations)),
+            *([Route("/metrics", Endpoint(metrics.scrape, native_failure), methods=["GET"])] if metrics else []),
         ],
-        middleware=[Middleware(RequestId)],
+        middleware=[*([Middleware(Measured, metrics)] if metrics else []), Middleware(RequestId)],
         exception_handlers={HTTPException: framework_failure},
     )
     # A redirect would be made from the Host header, which anyone can set; /translate/ is simply not there.

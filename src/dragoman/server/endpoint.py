@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -9,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from dragoman.errors import ShuttingDown
 from dragoman.server.disconnect import ClientLeft
 from dragoman.server.problems import Failure, failure_of
 from dragoman.server.request_id import request_id_of
@@ -16,6 +18,8 @@ from dragoman.server.schemas import SimpleFailure
 
 Handler = Callable[[Request], Awaitable[Response]]
 ErrorShape = Callable[[Failure], Response]
+
+_STOPPED = ShuttingDown("The server stopped before the answer was there; send the request again in a moment.")
 
 
 class Endpoint:
@@ -30,6 +34,8 @@ class Endpoint:
             response = await self._handler(Request(scope, receive))
         except ClientLeft:
             return
+        except asyncio.CancelledError:  # only by uvicorn, of what still runs when the grace to stop is over
+            response = self.shape(failure_of(_STOPPED, request_id_of(scope)))
         except Exception as error:
             response = self.shape(failure_of(error, request_id_of(scope)))
         await response(scope, receive, send)

@@ -18,6 +18,7 @@ DEFAULT_TARGET = "zh"
 SourceLang = Annotated[
     str | None, Meta(description=f"language code, or `auto` to have it detected; left out, `{DEFAULT_SOURCE}`")
 ]
+TextFormat = Annotated[Format, Meta(description="what the texts are written in")]
 TargetLang = Annotated[str | None, Meta(description=f"language code; left out, `{DEFAULT_TARGET}`")]
 
 
@@ -27,9 +28,10 @@ class SimpleRequest(Struct, frozen=True, kw_only=True):
     text: str
     source_lang: SourceLang = None
     target_lang: TargetLang = None
+    format: TextFormat = "text"
 
     def wanted(self, timeout_s: float | None) -> TranslateRequest:
-        return _simple_request((self.text,), self.source_lang, self.target_lang, timeout_s)
+        return _simple_request((self.text,), self, timeout_s)
 
 
 class BatchRequest(Struct, frozen=True, kw_only=True):
@@ -38,9 +40,10 @@ class BatchRequest(Struct, frozen=True, kw_only=True):
     texts: Annotated[list[Any], Meta(min_length=1, extra_json_schema={"items": {"type": "string"}})]
     source_lang: SourceLang = None
     target_lang: TargetLang = None
+    format: TextFormat = "text"
 
     def wanted(self, texts: Sequence[str], timeout_s: float | None) -> TranslateRequest:
-        return _simple_request(tuple(texts), self.source_lang, self.target_lang, timeout_s)
+        return _simple_request(tuple(texts), self, timeout_s)
 
 
 class NativeRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,11 +54,13 @@ class NativeRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     source: Annotated[
         str | None, Meta(description="language code; `auto` or left out, it is detected for each text")
     ] = None
-    format: Annotated[Format, Meta(description="what the texts are written in")] = "text"
+    format: TextFormat = "text"
     timeout: Annotated[
         Annotated[float, Meta(gt=0)] | None,
         Meta(description="seconds the translation may take; it goes before the header `X-Request-Timeout`"),
     ] = None
+
+    no_store: Annotated[bool, Meta(description="remember nothing of this request")] = False
 
     def wanted(self, timeout_s: float | None) -> TranslateRequest:
         return TranslateRequest(
@@ -64,6 +69,7 @@ class NativeRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             source=_source(self.source),
             format=self.format,
             timeout_s=timeout_s if self.timeout is None else self.timeout,
+            no_store=self.no_store,
         )
 
     @property
@@ -99,7 +105,10 @@ class BatchAnswer(Struct, frozen=True):
 
 
 class TranslatedItem(Struct, frozen=True, kw_only=True):
-    """One text in one target language. `detected` is there if the source language was."""
+    """One text in one target language. `detected` is there if the source language was.
+
+    `remembered` segments of it were translated before and did not cost the engine anything.
+    """
 
     text: str
     source: str
@@ -108,6 +117,7 @@ class TranslatedItem(Struct, frozen=True, kw_only=True):
     engine: str
     model: str
     tokens: Tokens
+    remembered: int
     findings: tuple[Finding, ...]
     timings: Timings
 
@@ -185,6 +195,7 @@ def _translated_item(done: Translation) -> TranslatedItem:
         engine=done.engine,
         model=done.model,
         tokens=done.tokens,
+        remembered=done.remembered,
         findings=done.findings,
         timings=done.timings,
     )
@@ -211,12 +222,13 @@ def _item_error(problem: Problem) -> ItemError:
 
 
 def _simple_request(
-    texts: tuple[str, ...], source: str | None, target: str | None, timeout_s: float | None
+    texts: tuple[str, ...], asked: SimpleRequest | BatchRequest, timeout_s: float | None
 ) -> TranslateRequest:
     return TranslateRequest(
         texts=texts,
-        targets=(target or DEFAULT_TARGET,),
-        source=_source(source or DEFAULT_SOURCE),
+        targets=(asked.target_lang or DEFAULT_TARGET,),
+        source=_source(asked.source_lang or DEFAULT_SOURCE),
+        format=asked.format,
         timeout_s=timeout_s,
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Literal
@@ -13,7 +12,7 @@ from starlette.applications import Starlette
 
 from dragoman.engines.simulated import NO_FAULTS, Faults, SimulatedModel
 from dragoman.engines.simulated_profiles import Profile
-from dragoman.errors import ConfigurationError
+from dragoman.listening import BACKLOG, address_of, listen
 from dragoman.simulator import ollama, openai
 from dragoman.simulator.serving import Served
 
@@ -21,7 +20,6 @@ Speech = Literal["ollama", "openai"]
 
 _ROUTES = {"ollama": ollama.routes, "openai": openai.routes}
 _MODEL_NAMES = {"ollama": "ollama_model", "openai": "hub_model"}
-_BACKLOG = 4096
 
 
 def create_app(
@@ -47,8 +45,8 @@ async def serve(speak: Speech, profile: Profile, host: str, port: int, *, speed:
     """
     model = getattr(profile, _MODEL_NAMES[speak])
     slots = "1 slot" if profile.slots == 1 else f"{profile.slots} slots"
-    with _listen(host, port) as listener:
-        print(f"{_url(listener)} speaks {speak} and plays {profile.name}: {model}, {slots}", flush=True)
+    with listen(host, port) as listener:
+        print(f"{address_of(listener)} speaks {speak} and plays {profile.name}: {model}, {slots}", flush=True)
         await _server(create_app(speak, profile, speed=speed)).serve(sockets=[listener])
 
 
@@ -56,10 +54,10 @@ async def serve(speak: Speech, profile: Profile, host: str, port: int, *, speed:
 async def running(app: Starlette, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
     """Run an app in this event loop and yield its URL, for tests and benches."""
     server = _server(app)
-    with _listen(host, port) as listener:
+    with listen(host, port) as listener:
         task = asyncio.create_task(server.serve(sockets=[listener]), name="simulator")
         try:
-            yield _url(listener)
+            yield address_of(listener)
         finally:
             server.should_exit = True
             await task
@@ -67,22 +65,6 @@ async def running(app: Starlette, host: str = "127.0.0.1", port: int = 0) -> Asy
 
 def _server(app: Starlette) -> uvicorn.Server:
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, lifespan="off", backlog=_BACKLOG, timeout_graceful_shutdown=1
+        app, log_level="warning", access_log=False, lifespan="off", backlog=BACKLOG, timeout_graceful_shutdown=1
     )
     return uvicorn.Server(config)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        reason = error.strerror or error
-        raise ConfigurationError(
-            f"cannot listen on {host} port {port}: {reason}; choose another with --port"
-        ) from error
-
-
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
