@@ -4,14 +4,14 @@
 
 | option | meaning | default |
 |---|---|---|
-| `slots` | segments at once | 8 |
+| `slots` | segments at once | 4; more pay on a GPU |
 | `context` | tokens one slot has for prompt and output | 2048, TranslateGemma's limit |
 | `threads` | processor threads | the physical cores this process may use |
 | `gpu_layers` | layers on the GPU; 0 keeps it out | as many as fit |
 | `style` | prompt style | by the model's name, and whether it has a chat template |
 
-Every slot's context is reserved in memory from the start: 18 KiB a token for the bundled model (300 MB by default),
-136 KiB for a 4B TranslateGemma (2.2 GB).
+Every slot's context is reserved in memory from the start: 18 KiB a token for the bundled model (150 MB by default),
+136 KiB for a 4B TranslateGemma (1.1 GB).
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ from dragoman.prompts.styles import style_for, style_named
 from dragoman.types import EngineInfo, Output, Segment, Tokens
 
 NAME = "llamacpp"
-DEFAULT_SLOTS = 8
+# On two cores 4 slots did 1.16 times the segments of 8, and 1.4 times those of 16 (`python -m bench.sweep_llamacpp`):
+# decoding is bound by the cores there, and every slot has to read each pair's prompt once. A GPU wants more: ?slots=.
+DEFAULT_SLOTS = 4
 DEFAULT_CONTEXT_TOKENS = 2048
 MIN_CONTEXT_TOKENS = 1024
 # What a prompt holds besides the text: 75 to 89 tokens for TranslateGemma, up to 600 where examples are shown.
