@@ -1,4 +1,4 @@
-"""Ordinary English sentences, many and all different, for benches."""
+"""Ordinary English sentences, and short labels as a catalogue has them: many and all different, for benches."""
 
 from __future__ import annotations
 
@@ -22,3 +22,17 @@ _WHEN = (
 )
 
 SENTENCES = tuple(f"{who} {does} {when}" for who, does, when in product(_WHO, _DOES, _WHEN))
+
+_COLOURS = ("Red", "Blue", "Black", "White", "Green", "Brown", "Grey", "Yellow")
+_THINGS = (
+    "leather shoes",
+    "kitchen chair",
+    "winter jacket",
+    "wool scarf",
+    "desk lamp",
+    "school bag",
+    "tea cup",
+    "door",
+)
+
+LABELS = tuple(f"{colour} {thing}" for colour, thing in product(_COLOURS, _THINGS))
