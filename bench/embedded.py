@@ -73,8 +73,7 @@ async def run() -> Report:
         rows=rows,
         notes=(
             f"{ROUNDS} rounds of the three in turn on the bundled model, en to de; rates and ratios are medians.",
-            "sentences have about 14 words and become some 20 tokens, labels two or three words: the shorter the text, "
-            "the more of the work is the prompt, which is what Dragoman's settings save.",
+            "sentences have about 14 words and become some 20 tokens; labels have three words.",
             "default: xllamacpp's own settings, one whole answer a request; direct: Dragoman's settings, no server.",
         ),
     )
