@@ -1,8 +1,9 @@
 """What a bulk job costs those who wait, and what it gets itself.
 
 First the engine is kept full without Dragoman: its capacity. Then sentences of people who wait come as a Poisson
-process at a quarter of that, alone; then again with a bulk job beside them that would fill every slot. Bulk has no
-route of its own, so the translator runs in the bench's process; the engine is a simulator in another.
+process at a quarter of that, alone; then again with a bulk job beside them that would fill every slot, and may fill the
+part that `bulk_fill` says. Bulk has no route of its own, so the translator runs in the bench's process; the engine is a
+simulator in another.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from dragoman.simulator import Profile, profile_named
 from dragoman.types import Lane, TranslateRequest
 from dragoman.wiring import open_translator
 
-PROFILES = ("4090-12b", "h100-12b")
+CASES = (("4090-12b", 0.9), ("h100-12b", 0.9), ("h100-12b", 0.5))
+"""The simulated engine, and the part of its slots that bulk may fill."""
 INTERACTIVE_SHARE = 0.25
 CAPACITY_SENTENCES_A_SLOT = 20
 PHASE_S = 15.0
@@ -77,6 +79,7 @@ class Measured(Struct, frozen=True):
     """What was seen of one engine: interactive requests alone and beside a job, and the job's rate beside them."""
 
     profile: Profile
+    bulk_fill: float
     capacity_per_s: float
     alone: Sequence[Sample]
     beside: Sequence[Sample]
@@ -84,14 +87,15 @@ class Measured(Struct, frozen=True):
 
 
 async def run() -> Report:
-    """Measure for about two minutes."""
-    measurements = [await _measure(profile_named(name)) for name in PROFILES]
+    """Measure for about three minutes."""
+    measurements = [await _measure(profile_named(name), bulk_fill) for name, bulk_fill in CASES]
     return Report(
         name="lanes",
         title="People who wait, with and without a bulk job",
         columns=(
             "engine",
             "slots",
+            "bulk fills",
             "capacity/s",
             "interactive/s",
             "p95 alone, ms",
@@ -113,14 +117,14 @@ async def run() -> Report:
     )
 
 
-async def _measure(profile: Profile) -> Measured:
+async def _measure(profile: Profile, bulk_fill: float) -> Measured:
     with tempfile.TemporaryDirectory() as data_dir:
         async with simulator(profile.name) as engine, client() as session:
             ask_engine = asks_engine(session, engine, profile.hub_model)
             capacity_per_s = await steady_per_s(
                 ask_engine, 2 * profile.slots, CAPACITY_SENTENCES_A_SLOT * profile.slots
             )
-            settings = Settings(engine=openai_engine(engine, profile), data_dir=data_dir)
+            settings = Settings(engine=openai_engine(engine, profile), data_dir=data_dir, bulk_fill=bulk_fill)
             async with open_translator(settings) as translator:
                 await translator.ready()
                 rate_per_s = INTERACTIVE_SHARE * capacity_per_s
@@ -129,7 +133,7 @@ async def _measure(profile: Profile) -> Measured:
                 async with bulk.running():
                     beside = await _interactive(translator, rate_per_s)
                     bulk_per_s = bulk.per_second
-    return Measured(profile, capacity_per_s, alone, beside, bulk_per_s)
+    return Measured(profile, bulk_fill, capacity_per_s, alone, beside, bulk_per_s)
 
 
 async def _interactive(translator: Translator, rate_per_s: float) -> Sequence[Sample]:
@@ -156,6 +160,7 @@ def _row(measured: Measured) -> Sequence[str]:
     return (
         profile.name,
         str(profile.slots),
+        f"{measured.bulk_fill:.0%}",
         f"{measured.capacity_per_s:.1f}",
         f"{interactive_per_s:.1f}",
         f"{alone_ms:.0f}",

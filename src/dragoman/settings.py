@@ -91,6 +91,24 @@ class Settings(Struct, frozen=True, kw_only=True):
         int,
         Meta(ge=1, description="most tokens of source text waiting for the engine; as above", extra=LIMITS),
     ] = 500_000
+    bulk_fill: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=1,
+            description="part of an engine's slots up to which jobs fill it while people are served too; less makes "
+            "people's answers quicker and jobs slower",
+            extra=LIMITS,
+        ),
+    ] = 0.9
+    hedge: Annotated[
+        bool,
+        Meta(
+            description="ask a second replica where the first takes longer than 19 of 20 calls did, and take the first "
+            "answer; for pools only",
+            extra=ENGINE,
+        ),
+    ] = False
     rss_soft_limit_bytes: Annotated[
         Bytes | None,
         Meta(

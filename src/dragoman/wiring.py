@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -20,7 +21,7 @@ from dragoman import models
 from dragoman.core.guard import MemoryGuard, limits_of
 from dragoman.core.plan import Limits
 from dragoman.core.pool import Pool
-from dragoman.core.scheduler import QueueLimits
+from dragoman.core.scheduler import Scheduling
 from dragoman.core.shared_limit import WHOLE, EqualShares, Shares, open_leases
 from dragoman.core.translator import Translator
 from dragoman.engines import ollama
@@ -101,7 +102,12 @@ async def open_translator(
                 timeout_s=settings.timeout_s,
                 max_timeout_s=settings.max_timeout_s,
             ),
-            QueueLimits(segments=settings.max_waiting_segments, tokens=settings.max_waiting_tokens),
+            Scheduling(
+                segments=settings.max_waiting_segments,
+                tokens=settings.max_waiting_tokens,
+                bulk_fill=settings.bulk_fill,
+                hedge=settings.hedge,
+            ),
             grace_s=settings.shutdown_grace_s,
         )
         for number, url in enumerate(urls):
@@ -216,7 +222,7 @@ class _Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,  # it would name client addresses, and costs a tenth of a request
                 server_header=False,
-                timeout_graceful_shutdown=int(settings.shutdown_grace_s),
+                timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_s),  # whole seconds only
                 backlog=BACKLOG,
             )
         )

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Sequence
 
 from dragoman.core.pool import Pool
-from dragoman.core.scheduler import QueueLimits, Scheduler
+from dragoman.core.scheduler import Scheduler, Scheduling
 from dragoman.errors import BadOutput, EngineError
 from dragoman.types import Output, Pair, Segment
 from tests.held_engine import HeldEngine
 
 PAIR = Pair("en", "de")
-LIMITS = QueueLimits(segments=100, tokens=10_000)
+LIMITS = Scheduling(segments=100, tokens=10_000)
 
 
 class ForgetfulEngine(HeldEngine):

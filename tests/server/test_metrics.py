@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from dragoman.core.pool import Pool
-from dragoman.core.scheduler import QueueLimits, Scheduler
+from dragoman.core.scheduler import Scheduler, Scheduling
 from dragoman.core.translator import Translator
 from dragoman.errors import DragomanError, EngineRejected
 from dragoman.server.app import create_app
@@ -138,7 +138,7 @@ class TestWork:
     async def test_every_segment_asked_for_is_counted_once(self) -> None:
         engine = HeldEngine(held=True, failures=[EngineRejected("no", engine="held"), None, None])
         async with Pool() as pool:
-            scheduler = Scheduler(pool, QueueLimits(segments=2, tokens=10_000))
+            scheduler = Scheduler(pool, Scheduling(segments=2, tokens=10_000))
             pool.add("replica", engine)
 
             failing = start(scheduler, "fails")

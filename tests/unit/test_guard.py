@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from dragoman.core import guard as guarding
 from dragoman.core.guard import MemoryGuard, Pressure, RSSLimits, allowed_memory_bytes, limits_of, pressure_at
 from dragoman.core.pool import Pool
-from dragoman.core.scheduler import QueueLimits, Scheduler
+from dragoman.core.scheduler import Scheduler, Scheduling
 from dragoman.errors import Overloaded
 from dragoman.memory.base import Entry
 from dragoman.memory.hot import HotMemory
@@ -54,7 +54,7 @@ class Guarded:
 @asynccontextmanager
 async def guarded() -> AsyncIterator[Guarded]:
     async with Pool() as pool:
-        scheduler = Scheduler(pool, QueueLimits(segments=100, tokens=10_000))
+        scheduler = Scheduler(pool, Scheduling(segments=100, tokens=10_000))
         pool.add("replica", HeldEngine())
         yield Guarded(scheduler)
 

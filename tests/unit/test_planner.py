@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from hypothesis import settings
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from dragoman.core.flights import Flight
-from dragoman.core.planner import BULK_SHARE, KEPT_FREE, Lanes, Launch, Seats, plan
+from dragoman.core.planner import BULK_SHARE, Lanes, Launch, Seats, plan
 from dragoman.types import Lane, Pair, Segment
 
 EN_DE, EN_FR = Pair("en", "de"), Pair("en", "fr")
@@ -70,6 +69,28 @@ def test_bulk_alone_fills_all_slots_but_those_kept_free() -> None:
 
     assert len(flown(planned(waiting(*jobs), Seats(name="a", limit=20, flying=0)))) == 18
     assert len(flown(planned(waiting(*jobs), Seats(name="a", limit=1, flying=0)))) == 1, "one slot cannot be kept free"
+
+
+def test_beside_people_bulk_fills_an_engine_only_as_far_as_it_may() -> None:
+    jobs = [flight(number, Lane.BULK) for number in range(40)]
+    seats = [Seats(name="a", limit=20, flying=4)]
+
+    launches, _ = plan(waiting(*jobs), seats, 0, 0.0, bulk_fill=0.5)
+    assert len(flown(launches)) == 6
+
+    launches, _ = plan(waiting(*jobs), seats, 0, 0.0, bulk_fill=0.0)
+    assert not launches, "bulk that is paused does not fly"
+
+
+def test_bulk_does_not_starve_where_people_take_more_than_its_part() -> None:
+    people = [flight(number) for number in range(20)]
+    lanes = waiting(*people, flight(100, Lane.BULK))
+    since_bulk, launched = 0, []
+    for _ in range(BULK_SHARE):
+        launches, since_bulk = plan(lanes, [Seats(name="a", limit=10, flying=9)], since_bulk, 0.0)
+        launched += [one.lane for one in flown(launches)]
+
+    assert launched == [Lane.INTERACTIVE] * (BULK_SHARE - 1) + [Lane.BULK]
 
 
 def test_a_flight_goes_where_its_prompt_is_cached_else_where_it_is_emptiest() -> None:
@@ -204,12 +225,11 @@ class Planning(RuleBasedStateMachine):
             assert sum(len(launch.flights) for launch in launches if launch.replica == name) <= free
 
     def _check_bulks_share(self, lanes: Sequence[Lane], since_bulk: int) -> None:
-        """Bulk may be out of seats (some are kept free for people), but is never passed over more often than agreed."""
-        kept_free = sum(math.ceil(limit * KEPT_FREE) for limit in self.limits.values())
+        """Bulk is never passed over more often than agreed, even where its part of the slots is taken by people."""
         run = since_bulk
         for lane in lanes:
             run = 0 if lane is Lane.BULK else run + 1
-            assert run < BULK_SHARE + kept_free * BULK_SHARE or not self.lanes.waiting(Lane.BULK)
+            assert run < BULK_SHARE or not self.lanes.waiting(Lane.BULK)
 
     def _check_that_room_is_used(self, launches: Sequence[Launch], room: dict[str, int]) -> None:
         used = len(flown(launches))

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from dragoman.core.breaker import FAILURES_TO_OPEN
 from dragoman.core.pool import Pool
-from dragoman.core.scheduler import QueueLimits, Scheduler
+from dragoman.core.scheduler import Scheduler, Scheduling
 from dragoman.errors import ConfigurationError, DragomanError, EngineUnavailable, InvalidRequest
 from dragoman.types import Lane, Output, Pair, Segment
 from tests.held_engine import INFO, HeldEngine
@@ -18,7 +18,7 @@ PAIR = Pair("en", "de")
 
 
 def scheduler_of(pool: Pool) -> Scheduler:
-    return Scheduler(pool, QueueLimits(segments=1000, tokens=100_000))
+    return Scheduler(pool, Scheduling(segments=1000, tokens=100_000))
 
 
 async def fly(scheduler: Scheduler, *texts: str, lane: Lane = Lane.INTERACTIVE) -> list[Output | DragomanError]:
@@ -97,6 +97,20 @@ async def test_removing_a_replica_waits_for_its_grace_then_moves_its_work() -> N
 
         assert await flying == [Output("[de] a")]
         assert first.closed
+        assert [state.name for state in pool.states()] == ["second"]
+
+
+async def test_two_removals_at_once_leave_a_replica() -> None:
+    async with Pool() as pool:
+        scheduler_of(pool)
+        pool.add("first", HeldEngine())
+        pool.add("second", HeldEngine())
+
+        outcomes = await asyncio.gather(
+            pool.remove("first", grace_s=0.02), pool.remove("second", grace_s=0.02), return_exceptions=True
+        )
+
+        assert [type(outcome) for outcome in outcomes] == [type(None), InvalidRequest]
         assert [state.name for state in pool.states()] == ["second"]
 
 

@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from msgspec import structs
 
 from dragoman.core.breaker import FAILURES_TO_OPEN
 from dragoman.core.flights import Flown
 from dragoman.core.pool import Pool
 from dragoman.core.rates import RetryBudget
-from dragoman.core.scheduler import QueueLimits, Scheduler
+from dragoman.core.scheduler import Scheduler, Scheduling
 from dragoman.errors import (
     BadOutput,
     DeadlineExceeded,
@@ -23,7 +24,7 @@ from dragoman.errors import (
     ShuttingDown,
 )
 from dragoman.types import Lane, Output, Pair, Segment
-from tests.held_engine import HeldEngine
+from tests.held_engine import INFO, HeldEngine
 
 PAIR = Pair("en", "de")
 
@@ -38,10 +39,15 @@ def unavailable(count: int) -> list[EngineUnavailable]:
 
 @asynccontextmanager
 async def scheduler_on(
-    *engines: HeldEngine, max_segments: int = 100, max_tokens: int = 10_000
+    *engines: HeldEngine,
+    max_segments: int = 100,
+    max_tokens: int = 10_000,
+    bulk_fill: float = 0.9,
+    hedge: bool = False,
 ) -> AsyncIterator[Scheduler]:
     async with Pool() as pool:
-        scheduler = Scheduler(pool, QueueLimits(segments=max_segments, tokens=max_tokens))
+        limits = Scheduling(segments=max_segments, tokens=max_tokens, bulk_fill=bulk_fill, hedge=hedge)
+        scheduler = Scheduler(pool, limits)
         for number, engine in enumerate(engines):
             pool.add(f"replica {number}", engine)
         yield scheduler
@@ -95,6 +101,51 @@ class TestFlying:
             await asyncio.gather(jobs, people)
 
         assert engine.called[:4] == ["u", "a", "b", "c"]
+
+    async def test_bulk_keeps_to_its_part_while_people_are_served_and_only_then(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        engine = HeldEngine(structs.replace(INFO, slots=10), held=True)
+        async with scheduler_on(engine, bulk_fill=0.5) as scheduler:
+            person = start(scheduler, "person")
+            await settle()
+            jobs = start(scheduler, *"abcdefghijkl", lane=Lane.BULK)
+            await settle()
+            assert engine.running == 5
+
+            monkeypatch.setattr("dragoman.core.scheduler.PEOPLE_S", 0.0)
+            more = start(scheduler, "m", lane=Lane.BULK)
+            await settle()
+            assert engine.running == 9, "one of ten slots is still kept for who comes next"
+
+            engine.release.set()
+            await asyncio.gather(person, jobs, more)
+
+    async def test_a_person_is_not_kept_waiting_by_one_slow_replica_where_another_has_room(self) -> None:
+        stuck, quick = HeldEngine(), HeldEngine()
+        async with scheduler_on(stuck, quick, hedge=True) as scheduler:
+            await fly(scheduler, *(f"warm up {number}" for number in range(80)))
+            stuck.release.clear()
+
+            async with asyncio.timeout(10):
+                answers = await fly(scheduler, "one", "two")
+            await settle()
+
+            assert answers == [Output("[de] one"), Output("[de] two")]
+            assert len(stuck.cancelled) == 1, "the slower call is given up, in the engine too"
+            assert scheduler.segments.counts["hedged", ""] >= 1
+
+    async def test_a_hedged_call_that_fails_leaves_the_other_its_chance(self) -> None:
+        slow, failing = HeldEngine(), HeldEngine()
+        async with scheduler_on(slow, failing, hedge=True) as scheduler:
+            await fly(scheduler, *(f"warm up {number}" for number in range(80)))
+            slow.release.clear()
+            failing.failures = [*unavailable(10)]
+            flying = start(scheduler, "one")
+            await asyncio.sleep(0.2)
+            slow.release.set()
+
+            assert await flying == [Output("[de] one")]
 
     async def test_an_engine_that_raises_still_answers_every_ticket(self) -> None:
         engine = HeldEngine()

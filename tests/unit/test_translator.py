@@ -10,7 +10,7 @@ import pytest
 
 from dragoman.core.plan import Limits
 from dragoman.core.pool import Pool
-from dragoman.core.scheduler import QueueLimits
+from dragoman.core.scheduler import Scheduling
 from dragoman.core.translator import Translator
 from dragoman.errors import ConfigurationError, DeadlineExceeded, EngineRejected, EngineUnavailable, ShuttingDown
 from dragoman.memory.base import Entry
@@ -23,7 +23,7 @@ from tests.held_engine import HeldEngine
 LIMITS = Limits(max_texts=100, max_characters=100_000, timeout_s=10, max_timeout_s=60)
 
 
-QUEUE = QueueLimits(segments=1000, tokens=100_000)
+QUEUE = Scheduling(segments=1000, tokens=100_000)
 
 
 @asynccontextmanager

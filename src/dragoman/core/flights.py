@@ -54,12 +54,12 @@ class Flight:
     """One segment on its way through an engine, with every ticket that waits for it.
 
     It waits in `lane`, in order of `deadline`, its tickets' earliest; after `latest` nobody waits for it any more. Once
-    `started` is set it belongs to the call that carries it. `tries` counts calls that ended because a replica was
-    unavailable, `avoid` names the last of those replicas.
+    `started` is set it belongs to the `calls` that carry it: one, and a second where that one is slow. `tries` counts
+    calls that ended because a replica was unavailable, `avoid` names the last of those replicas.
     """
 
     __slots__ = (
-        "avoid", "call", "deadline", "lane", "latest", "queued", "segment", "started", "tickets", "tokens", "tries",
+        "avoid", "calls", "deadline", "lane", "latest", "queued", "segment", "started", "tickets", "tokens", "tries",
     )  # fmt: skip
 
     def __init__(self, segment: Segment, tokens: int, now: float) -> None:
@@ -71,7 +71,7 @@ class Flight:
         self.deadline = float("inf")
         self.latest = float("-inf")
         self.tickets: set[Ticket] = set()
-        self.call: Call | None = None
+        self.calls: list[Call] = []
         self.tries = 0
         self.avoid: str | None = None
 

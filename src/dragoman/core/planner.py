@@ -15,8 +15,10 @@ from dragoman.types import Lane, Pair
 BULK_SHARE = 8
 """When people wait too, one launch in this many is bulk's: a job moves on, however busy the day."""
 
-KEPT_FREE = 0.1
-"""The part of a replica's slots that bulk leaves free, so that who arrives next flies at once (none of one slot)."""
+BULK_FILL = 0.9
+"""The part of a replica's slots up to which bulk fills it, so that who arrives next flies at once (a single slot may
+be filled).
+"""
 
 WINDOW = 256
 """Among how many waiting flights a batch looks for others of like length. A flight waits for no more than that."""
@@ -109,7 +111,7 @@ class Lanes:
 
 
 def plan(
-    lanes: Lanes, seats: Sequence[Seats], since_bulk: int, now: float, *, bulk_paused: bool = False
+    lanes: Lanes, seats: Sequence[Seats], since_bulk: int, now: float, *, bulk_fill: float = BULK_FILL
 ) -> tuple[list[Launch], int]:
     """Decide what flies now, and take it out of its lane.
 
@@ -117,38 +119,40 @@ def plan(
     the launches since its last, and comes back as it is after this plan. Within a lane the earliest deadline goes
     first. A flight goes to a replica that has its pair warm, else to the emptiest, and to one that failed it only while
     no other takes work. One past its last deadline is left behind: whoever waited for it has gone.
-    While `bulk_paused` nothing of that lane flies.
+    Bulk flies only where no more than `bulk_fill` of the slots are taken then, but for the share that is due to it;
+    with 0 it does not fly.
     """
     launches: list[Launch] = []
-    rooms = {seat.name: _Room(seat) for seat in seats}
+    rooms = {seat.name: _Room(seat, bulk_fill) for seat in seats}
     while True:
-        bulk_waits = lanes.waiting(Lane.BULK) > 0 and not bulk_paused
-        launch = next(
-            (found for lane in _order(bulk_waits, since_bulk) if (found := _launch(lanes, lane, rooms, now))), None
-        )
+        bulk_waits = lanes.waiting(Lane.BULK) > 0 and bulk_fill > 0
+        due = since_bulk >= BULK_SHARE - 1
+        order = _order(bulk_waits, due)
+        launch = next((found for lane in order if (found := _launch(lanes, lane, rooms, now, due))), None)
         if launch is None:
             return launches, since_bulk
         launches.append(launch)
         since_bulk = since_bulk + 1 if bulk_waits and launch.flights[0].lane is Lane.INTERACTIVE else 0
 
 
-def _order(bulk_waits: bool, since_bulk: int) -> Sequence[Lane]:
+def _order(bulk_waits: bool, due: bool) -> Sequence[Lane]:
     """The lanes that the next launch may come from, the one that goes first before the other."""
     if not bulk_waits:
         return (Lane.INTERACTIVE,)
-    return (Lane.BULK, Lane.INTERACTIVE) if since_bulk >= BULK_SHARE - 1 else (Lane.INTERACTIVE, Lane.BULK)
+    return (Lane.BULK, Lane.INTERACTIVE) if due else (Lane.INTERACTIVE, Lane.BULK)
 
 
 class _Room:
     """What is left of a replica's seats while a plan is made."""
 
-    def __init__(self, seats: Seats) -> None:
+    def __init__(self, seats: Seats, bulk_fill: float) -> None:
         self.seats = seats
         self.free = seats.limit - seats.flying
-        self.free_for_bulk = self.free - (math.ceil(seats.limit * KEPT_FREE) if seats.limit > 1 else 0)
+        self.free_for_bulk = min(self.free, max(1, math.floor(seats.limit * bulk_fill)) - seats.flying)
 
-    def free_in(self, lane: Lane) -> int:
-        return self.free if lane is Lane.INTERACTIVE else self.free_for_bulk
+    def free_in(self, lane: Lane, due: bool) -> int:
+        """How many segments may fly; bulk that is due takes a seat like anyone, or it would starve among people."""
+        return self.free if lane is Lane.INTERACTIVE or due else self.free_for_bulk
 
     def distance(self, flight: Flight) -> tuple[bool, float]:
         """How little this replica suits a flight: its prompt is not cached, many are there."""
@@ -159,20 +163,20 @@ class _Room:
         self.free_for_bulk -= len(flights)
 
 
-def _launch(lanes: Lanes, lane: Lane, rooms: Mapping[str, _Room], now: float) -> Launch | None:
+def _launch(lanes: Lanes, lane: Lane, rooms: Mapping[str, _Room], now: float, due: bool) -> Launch | None:
     flight = _first_awaited(lanes, lane, now)
     if flight is None:
         return None
     # Who failed elsewhere waits for a slot here: a replica that fails at once always has the most room.
     others = [room for name, room in rooms.items() if name != flight.avoid and room.seats.limit]
     room = min(
-        (room for room in others or rooms.values() if room.free_in(lane) > 0),
+        (room for room in others or rooms.values() if room.free_in(lane, due) > 0),
         key=lambda room: room.distance(flight),
         default=None,
     )
     if room is None:
         return None
-    flights = _batch(lanes, flight, room)
+    flights = _batch(lanes, flight, room, min(room.seats.max_batch, room.free_in(lane, due)))
     for member in flights:
         lanes.drop(member)
     room.take(flights)
@@ -185,9 +189,8 @@ def _first_awaited(lanes: Lanes, lane: Lane, now: float) -> Flight | None:
     return flight
 
 
-def _batch(lanes: Lanes, first: Flight, room: _Room) -> list[Flight]:
+def _batch(lanes: Lanes, first: Flight, room: _Room, most: int) -> list[Flight]:
     """The flight and others of its lane that cost little beside it: those of like length, as far as a call may hold."""
-    most = min(room.seats.max_batch, room.free_in(first.lane))
     if most == 1:
         return [first]
     others = [flight for flight in lanes.near_front(first.lane, WINDOW) if flight is not first]

@@ -182,6 +182,7 @@ class Pool:
         self._shares = shares
         self._replicas: dict[str, Replica] = {}
         self._watches: dict[str, asyncio.Task[None]] = {}
+        self._leaving: set[str] = set()
         self._info: EngineInfo | None = None
         self._changed: Callable[[], None] = lambda: None
         self._first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -267,14 +268,16 @@ class Pool:
     async def remove(self, name: str, grace_s: float) -> None:
         """Drain a replica for up to `grace_s`, then close it: what still flies there is tried elsewhere."""
         replica = self._known(name)
-        if len(self._replicas) == 1:
+        if not self._replicas.keys() - self._leaving - {name}:
             raise InvalidRequest("The last replica cannot be removed.", field="name")
+        self._leaving.add(name)
         replica.draining = True
         with suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
                 await replica.idle.wait()
         await self._end(name)
         del self._replicas[name], self._watches[name]
+        self._leaving.discard(name)
         self._sum_up()
         self._changed()
 

@@ -1,4 +1,4 @@
-"""Two small measures the scheduler decides by: how fast work drains, and how many retries that pays for."""
+"""Small measures the scheduler decides by: how fast work drains, how many retries that pays for, what is slow."""
 
 from __future__ import annotations
 
@@ -58,3 +58,22 @@ class RetryBudget:
             return False
         self._left -= 1
         return True
+
+
+class SlowCall:
+    """The time that 19 of 20 of the last `WINDOW` calls did not take; None until there are enough to tell."""
+
+    WINDOW = 256
+    EVERY = 32
+
+    def __init__(self) -> None:
+        self._took_s: deque[float] = deque(maxlen=self.WINDOW)
+        self._observed = 0
+        self.seconds: float | None = None
+
+    def observe(self, took_s: float) -> None:
+        """Note a call that ended."""
+        self._took_s.append(took_s)
+        self._observed += 1
+        if self._observed % self.EVERY == 0:
+            self.seconds = sorted(self._took_s)[len(self._took_s) * 19 // 20]

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from dragoman.core.flights import Call, Flight, Flown, Ticket, Wait
-from dragoman.core.planner import Lanes, Launch, plan
+from dragoman.core.planner import BULK_FILL, Lanes, Launch, plan
 from dragoman.core.pool import Pool, Replica
-from dragoman.core.rates import DrainRate, RetryBudget
+from dragoman.core.rates import DrainRate, RetryBudget, SlowCall
 from dragoman.errors import (
     BadOutput,
     DeadlineExceeded,
@@ -40,11 +40,22 @@ too much of what is let in under overload comes late, and the engine's work on i
 """
 
 
-class QueueLimits(Struct, frozen=True, kw_only=True):
-    """How much may wait, in segments and in tokens of source text, for each lane on its own."""
+PEOPLE_S = 30.0
+"""So long after the last interactive segment people count as being served; then a job may have their room too."""
+
+
+class Scheduling(Struct, frozen=True, kw_only=True):
+    """How much may wait, in segments and in tokens of source text for each lane on its own, and what goes before what.
+
+    `bulk_fill` is the part of the slots up to which bulk fills an engine while people are served beside it. With
+    `hedge` a person's segment that takes longer than most is given to a second replica too, and the first answer
+    counts (Dean and Barroso, "The tail at scale", 2013).
+    """
 
     segments: int
     tokens: int
+    bulk_fill: float = BULK_FILL
+    hedge: bool = False
 
 
 class Scheduler:
@@ -55,11 +66,11 @@ class Scheduler:
 
     The mutable state: `_lanes` holds the flights that wait, `_aloft` all that somebody waits for, `_calls` the engine
     calls under way, `_kept` the answers of flights that landed lately. `segments` counts how each one asked for ended:
-    translated, joined (it shared another's flight), failed, refused, or left by its caller. Decisions are made by
-    `planner.plan`.
+    translated, joined (it shared another's flight), failed, refused, or left by its caller; and how many were hedged.
+    Decisions are made by `planner.plan`.
     """
 
-    def __init__(self, pool: Pool, limits: QueueLimits) -> None:
+    def __init__(self, pool: Pool, limits: Scheduling) -> None:
         self._pool = pool
         self._limits = limits
         self._lanes = Lanes()
@@ -68,10 +79,12 @@ class Scheduler:
         self._kept: OrderedDict[Segment, tuple[float, Flown]] = OrderedDict()
         self._drain = DrainRate()
         self._engine_s = 0.0
+        self._slow = SlowCall()
         self._retries = RetryBudget()
         self._since_bulk = 0
         self._closed = False
         self._bulk_paused = False
+        self._last_person = -math.inf
         self._refusal: str | None = None
         self.segments = Tally()
         self._idle = asyncio.Event()
@@ -129,6 +142,8 @@ class Scheduler:
         except DragomanError as refusal:
             self.segments.count("refused", len(segments), refusal)
             raise
+        if lane is Lane.INTERACTIVE:
+            self._last_person = now
         wait = Wait(len(segments))
         tickets = [Ticket(wait, index, lane, deadline, keep) for index in range(len(segments))]
         for segment, ticket in zip(segments, tickets, strict=True):
@@ -197,35 +212,61 @@ class Scheduler:
             return
         del self._aloft[segment]
         self._lanes.drop(flight)
-        if flight.call is not None:
-            flight.call.abandon_if_empty()
+        for call in flight.calls:
+            call.abandon_if_empty()
 
     def _dispatch(self) -> None:
         """Launch what may fly now. Called whenever there is new work or new room."""
         now = self._loop.time()
         launches, self._since_bulk = plan(
-            self._lanes, self._pool.seats(now), self._since_bulk, now, bulk_paused=self._bulk_paused
+            self._lanes, self._pool.seats(now), self._since_bulk, now, bulk_fill=self._bulk_fill(now)
         )
         for launch in launches:
             self._launch(launch, now)
         if len(self._lanes) == (self._lanes.waiting(Lane.BULK) if self._bulk_paused else 0):
             self._drain.pause()
 
+    def _bulk_fill(self, now: float) -> float:
+        if self._bulk_paused:
+            return 0.0
+        return self._limits.bulk_fill if now < self._last_person + PEOPLE_S else BULK_FILL
+
     def _launch(self, launch: Launch, now: float) -> None:
-        call = Call(launch.replica, launch.flights)
         for flight in launch.flights:
-            flight.started, flight.call = now, call
+            flight.started = now
             if not flight.tries:
                 self._retries.earn()
-        replica = self._pool[launch.replica]
-        replica.take_off(launch.flights[0].segment.pair, len(launch.flights))
-        call.task = self._loop.create_task(_carry(launch.flights, replica))
+        call = self._call(launch.replica, launch.flights)
+        slow_s = self._slow.seconds
+        if self._limits.hedge and slow_s is not None and len(launch.flights) == 1:
+            self._loop.call_later(slow_s, self._hedge, call, launch.flights[0])
+
+    def _call(self, name: str, flights: Sequence[Flight]) -> Call:
+        call = Call(name, flights)
+        for flight in flights:
+            flight.calls.append(call)
+        replica = self._pool[name]
+        replica.take_off(flights[0].segment.pair, len(flights))
+        call.task = self._loop.create_task(_carry(flights, replica))
         call.task.add_done_callback(lambda carried: self._come_down(call, replica, carried))
         self._calls.add(call)
+        return call
+
+    def _hedge(self, slow: Call, flight: Flight) -> None:
+        """Give a flight whose call is still out to a second replica, if one has room and the retry budget pays."""
+        if flight.calls != [slow] or flight.lane is not Lane.INTERACTIVE:
+            return
+        seats = [seats for seats in self._pool.seats(self._loop.time()) if seats.name != slow.replica]
+        other = max(seats, key=lambda seats: seats.limit - seats.flying, default=None)
+        if other is not None and other.limit > other.flying and self._retries.spend():
+            self._call(other.name, [flight])
+            self.segments.count("hedged")
 
     def _come_down(self, call: Call, replica: Replica, carried: asyncio.Task[Sequence[Output | EngineError]]) -> None:
         """A call is over. Called back, as a task that is cancelled before its first step runs no line of its own."""
         self._calls.discard(call)
+        for flight in call.flights:
+            flight.calls.remove(call)
         replica.landed(len(call.flights))
         if not carried.cancelled():
             for flight, outcome in zip(call.flights, carried.result(), strict=True):
@@ -245,10 +286,13 @@ class Scheduler:
     def _land(self, flight: Flight, outcome: Output | EngineError, replica: Replica) -> None:
         now = self._loop.time()
         self._drain.count(now)
+        if isinstance(outcome, EngineError) and flight.calls:
+            return  # a second call is out, and may do better
         if isinstance(outcome, EngineUnavailable) and self._retry(flight, replica):
             return
         started = now if flight.started is None else flight.started
         self._engine_s += (now - started - self._engine_s) / 16
+        self._slow.observe(now - started)
         flown = Flown(outcome, (started - flight.queued) * 1e3, (now - started) * 1e3)
         self._settle(flight, flown)
 
@@ -257,7 +301,7 @@ class Scheduler:
         if not flight.tickets or flight.tries + 1 >= self._pool.tries or not self._retries.spend():
             return False
         flight.tries += 1
-        flight.avoid, flight.started, flight.call = replica.name, None, None
+        flight.avoid, flight.started = replica.name, None
         self._lanes.add(flight)
         return True
 
@@ -272,6 +316,8 @@ class Scheduler:
         if isinstance(flown.outcome, Output) and any(ticket.keep for ticket in flight.tickets):
             self._keep(flight.segment, flown)
         flight.tickets.clear()
+        for call in flight.calls:  # the slower of two
+            call.abandon_if_empty()
 
     def _count(self, outcome: Output | DragomanError, tickets: int) -> None:
         if isinstance(outcome, DragomanError):

@@ -16,7 +16,7 @@ from dragoman.core import plan as planning
 from dragoman.core.flights import Flown
 from dragoman.core.plan import Limits, Plan
 from dragoman.core.pool import Pool
-from dragoman.core.scheduler import QueueLimits, Scheduler
+from dragoman.core.scheduler import Scheduler, Scheduling
 from dragoman.errors import DragomanError
 from dragoman.memory.base import Entry
 from dragoman.memory.keys import key_of, key_of_human
@@ -38,7 +38,7 @@ class Translator:
     """
 
     def __init__(
-        self, pool: Pool, memory: TieredMemory | None, limits: Limits, queue: QueueLimits, *, grace_s: float = 0.0
+        self, pool: Pool, memory: TieredMemory | None, limits: Limits, queue: Scheduling, *, grace_s: float = 0.0
     ) -> None:
         self._pool = pool
         self._memory = memory
