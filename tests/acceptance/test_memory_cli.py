@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -127,12 +128,20 @@ def test_all_of_it_works_while_a_server_runs(cli: Cli) -> None:
     (cli.folder / "people.tmx").write_text(TMX)
     with serving(cli) as address:
         first = translation(address, "Room 1 is free.")
+        assert translation(address, "Good morning.") != "Moin!"
         said(cli, "import", "people.tmx")
 
-        assert translation(address, "Good morning.") == "Moin!"
-        assert re.search(r"Exported [23] entries", said(cli, "export", "all.tmx"))
+        until(lambda: translation(address, "Good morning.") == "Moin!", within_s=3)
+        assert re.search(r"Exported [34] entries", said(cli, "export", "all.tmx"))
         assert said(cli, "clear").startswith("Cleared ")
         assert translation(address, "Room 1 is free.") == first
+
+
+def until(happened: Callable[[], bool], within_s: float) -> None:
+    end = time.monotonic() + within_s
+    while not happened():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
 
 
 @contextmanager

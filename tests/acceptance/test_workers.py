@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 
 from dragoman.simulator import create_app, profile_named, running
 from tests.acceptance.test_cli import DRAGOMAN, SIMULATED, Cli, address_in, assert_one_line
-from tests.contract.test_memory_valkey import Server
+from tests.contract.valkey_server import Server
 
 SLOTS = 4
 
@@ -28,14 +28,6 @@ SLOTS = 4
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
     return Cli(tmp_path)
-
-
-@pytest.fixture
-def valkey(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path)
-    server.start()
-    yield server
-    server.stop()
 
 
 class Service:

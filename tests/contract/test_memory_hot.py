@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.memory.hot import ENTRY_OVERHEAD_BYTES, HotMemory, SegmentedLRU
+from dragoman.memory.hot import ENTRY_OVERHEAD_BYTES, FORGOTTEN_AT_ONCE, HotMemory, SegmentedLRU
 from tests.contract.memory_contract import MemoryContract, entry, item, key
+
+MB = 1_000_000
 
 
 @pytest.fixture
@@ -92,6 +95,24 @@ def test_shrinking_forgets_what_was_seen_once_before_what_is_wanted_and_growing_
     assert all(cache.get(bytes([letter])) for letter in b"abc")
     cache.put(b"z", "value")
     assert cache.get(b"z") == "value"
+
+
+async def test_what_is_forgotten_is_gone_at_once_and_its_ram_is_given_back_between_other_work() -> None:
+    hot = HotMemory(MB)
+    for number in range(FORGOTTEN_AT_ONCE + 100):
+        hot.put(*item(str(number)))
+
+    forgetting = asyncio.create_task(hot.forget())
+    await asyncio.sleep(0)
+    hot.put(*item("new"))
+    found = [hot.get(key(name)) for name in ("0", "1099", "new")]
+    under_way = not forgetting.done()
+    await forgetting
+
+    assert found == [None, None, item("new")[1]]
+    assert under_way
+    assert hot.get(key("new")) == item("new")[1]
+    assert hot.statistics()["hot"].entries == 1
 
 
 @given(st.lists(st.tuples(st.sampled_from(["get", "put"]), st.integers(0, 30), st.integers(1, 12)), max_size=200))

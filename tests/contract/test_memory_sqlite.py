@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from dragoman.errors import ConfigurationError
 from dragoman.memory import sqlite as durable
+from dragoman.memory.behind import GATHER_S
 from dragoman.memory.sqlite import SQLiteMemory, open_sqlite
 from dragoman.memory.sqlite_file import ROW_OVERHEAD_BYTES, SCHEMA_VERSION, stored_items
 from tests.contract.memory_contract import EN_DE, MemoryContract, entry, item, key
@@ -52,6 +53,13 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
             return
         await asyncio.sleep(0.01)
     raise TimeoutError
+
+
+def knows(memory: SQLiteMemory, *names: str) -> Callable[[], Awaitable[bool]]:
+    async def condition() -> bool:
+        return None not in await memory.get_many([key(name) for name in names])
+
+    return condition
 
 
 def size_of(path: Path) -> int:
@@ -113,7 +121,7 @@ async def test_what_waits_for_a_busy_file_is_bounded_and_the_rest_is_dropped_and
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             await memory.put_many([item("first")])
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(4 * GATHER_S)
             began = time.perf_counter()
             await memory.put_many([item(f"Sentence {number}.") for number in range(30)])
             put_s = time.perf_counter() - began
@@ -227,7 +235,7 @@ async def test_two_processes_share_the_file_from_its_first_moment(path: Path) ->
         await asyncio.gather(lines_of(one, 5), lines_of(two, 5))
         await memory.store([item("Ours.")])
 
-        assert None not in await memory.get_many([key("one 4.0"), key("two 4.0"), key("Ours.")])
+        await until(knows(memory, "one 4.0", "two 4.0", "Ours."))
 
 
 async def test_a_file_that_is_no_database_is_moved_aside_and_a_new_one_begun(
@@ -279,6 +287,19 @@ async def test_damage_found_while_running_is_logged_once_and_the_next_start_begi
         assert await memory.get_many([key("Good morning.")]) != [None]
 
     assert len([record for record in caplog.records if "damaged" in record.message]) == 1
+
+
+async def test_a_damaged_file_holds_nothing_that_would_have_to_be_waited_for(path: Path) -> None:
+    async with opened(path) as memory:
+        await memory.store([item(f"Sentence {number}.") for number in range(2_000)])
+    damage(path)
+
+    async with opened(path) as memory:
+
+        async def is_given_up() -> bool:
+            return not memory.may_hold(key("Sentence 7."))
+
+        await until(is_given_up)
 
 
 @contextmanager

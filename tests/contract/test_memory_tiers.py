@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from dragoman.memory.hot import HotMemory
 from dragoman.memory.sqlite import open_sqlite
 from dragoman.memory.tiers import TieredMemory
 from dragoman.memory.valkey import open_valkey
-from tests.contract.memory_contract import MemoryContract, item, key
+from tests.contract.memory_contract import MemoryContract, entry, item, key
 
 MB = 1_000_000
 
@@ -25,6 +25,12 @@ class Ledger(HotMemory):
         super().__init__(MB)
         self.asked: list[bytes] = []
         self.fails = False
+
+    def may_hold(self, key: bytes) -> bool:
+        return self.get(key) is not None
+
+    def watch(self, rewritten: Callable[[], Awaitable[None]]) -> None:
+        self.rewritten = rewritten
 
     async def get_many(self, keys: Sequence[bytes]) -> list[Entry | None]:
         self._maybe_fail()
@@ -124,6 +130,58 @@ async def test_a_tier_that_mended_and_breaks_again_is_logged_again(caplog: pytes
         await memory.get_many([key("nowhere")])
 
     assert len(caplog.records) == 2
+
+
+class TestTheFirstOfSeveralKeys:
+    """A person's translation and an engine's of the same text."""
+
+    ENGINES = key("engine"), entry("Hi.", "Hallo.")
+    PERSONS = key("person"), entry("Hi.", "Moin!", model=None)
+    CHOICE = (PERSONS[0], ENGINES[0])
+
+    async def test_is_a_persons_where_both_are_known(self) -> None:
+        memory = TieredMemory(HotMemory(MB))
+        await memory.put_many([self.ENGINES, self.PERSONS])
+
+        assert await memory.first_of([self.CHOICE, self.CHOICE[::-1]]) == [self.PERSONS[1], self.ENGINES[1]]
+
+    async def test_is_a_persons_from_below_though_the_hot_tier_knows_an_engines(self) -> None:
+        hot, durable = HotMemory(MB), Ledger()
+        memory = TieredMemory(hot, durable=durable)
+        await memory.put_many([self.ENGINES])
+        durable.put(*self.PERSONS)
+
+        assert await memory.first_of([self.CHOICE]) == [self.PERSONS[1]]
+        assert hot.get(self.PERSONS[0]) == self.PERSONS[1]
+
+    async def test_is_found_in_the_hot_tier_alone_where_the_durable_one_cannot_know_better(self) -> None:
+        durable = Ledger()
+        memory = TieredMemory(HotMemory(MB), durable=durable)
+        await memory.put_many([self.ENGINES])
+
+        assert await memory.first_of([self.CHOICE]) == [self.ENGINES[1]]
+        assert durable.asked == []
+
+    async def test_keeps_the_order_of_the_choices(self) -> None:
+        durable = Ledger()
+        memory = TieredMemory(HotMemory(MB), durable=durable)
+        await memory.put_many([self.ENGINES])
+        durable.put(*item("below"))
+
+        found = await memory.first_of([(key("nowhere"),), self.CHOICE, (key("nor here"), key("below")), ()])
+
+        assert found == [None, self.ENGINES[1], item("below")[1], None]
+
+
+async def test_what_is_replaced_from_outside_is_forgotten_in_the_hot_tier() -> None:
+    durable = Ledger()
+    memory = TieredMemory(HotMemory(MB), durable=durable)
+    await memory.put_many([(key("a"), entry("Hi.", "Moin!", model=None))])
+    durable.put(key("a"), entry("Hi.", "Grüß Gott!", model=None))
+
+    await durable.rewritten()
+
+    assert await memory.get_many([key("a")]) == [entry("Hi.", "Grüß Gott!", model=None)]
 
 
 async def test_statistics_are_given_tier_by_tier(memory: TieredMemory) -> None:

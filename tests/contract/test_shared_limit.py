@@ -5,45 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
-from valkey.asyncio import Valkey
 
 from dragoman.core import shared_limit
 from dragoman.core.shared_limit import LeasedShare, Load, open_leases
 from dragoman.errors import ConfigurationError
-from tests.contract.test_memory_valkey import Server
+from tests.contract.valkey_server import Server
 
 NAME = "ollama://gpu1:11434/translategemma:27b"
 SLOTS = 8
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("valkey"))
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-async def server(running: Server) -> Server:
-    client = Valkey.from_url(running.url)
-    await client.flushall()
-    await client.aclose()
-    return running
-
-
-@pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[Server]:
-    """A server that the test may stop."""
-    server = Server(tmp_path)
-    server.start()
-    yield server
-    server.stop()
 
 
 class Process:
@@ -95,14 +68,14 @@ async def until(happened: Callable[[], bool], within_s: float = 3.0) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_process_alone_has_all_slots(server: Server) -> None:
-    async with process_on(server) as alone:
+async def test_a_process_alone_has_all_slots(valkey: Server) -> None:
+    async with process_on(valkey) as alone:
         assert alone.limit == 0  # before it knows who else is there
         await until(lambda: alone.limit == SLOTS, within_s=0.5)
 
 
-async def test_an_idle_process_lends_its_share_and_has_it_back(server: Server) -> None:
-    async with process_on(server) as first, process_on(server) as second:
+async def test_an_idle_process_lends_its_share_and_has_it_back(valkey: Server) -> None:
+    async with process_on(valkey) as first, process_on(valkey) as second:
         first.waiting = 100
         await until(lambda: first.flying == SLOTS)
         assert second.limit == 0
@@ -115,9 +88,9 @@ async def test_an_idle_process_lends_its_share_and_has_it_back(server: Server) -
         assert first.flying + second.flying == SLOTS
 
 
-async def test_all_together_never_pass_the_slots_however_the_load_moves(server: Server) -> None:
+async def test_all_together_never_pass_the_slots_however_the_load_moves(valkey: Server) -> None:
     chance = random.Random(5)
-    async with process_on(server) as first, process_on(server) as second, process_on(server) as third:
+    async with process_on(valkey) as first, process_on(valkey) as second, process_on(valkey) as third:
         processes = (first, second, third)
         most = 0
         for step in range(150):
@@ -131,9 +104,9 @@ async def test_all_together_never_pass_the_slots_however_the_load_moves(server: 
     assert most == SLOTS
 
 
-async def test_the_share_of_a_killed_process_comes_back(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_share_of_a_killed_process_comes_back(valkey: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_limit, "LEASE_S", 0.6)
-    async with process_on(server) as survivor, process_on(server) as victim:
+    async with process_on(valkey) as survivor, process_on(valkey) as victim:
         await until(lambda: survivor.limit == victim.limit == SLOTS // 2)
         survivor.waiting = victim.waiting = 100
         await until(lambda: survivor.flying == victim.flying == SLOTS // 2)
@@ -142,9 +115,9 @@ async def test_the_share_of_a_killed_process_comes_back(server: Server, monkeypa
         await until(lambda: survivor.flying == SLOTS, within_s=2.0)
 
 
-async def test_the_share_of_a_process_that_ends_is_free_at_once(server: Server) -> None:
-    async with process_on(server) as stays:
-        async with process_on(server) as leaves:
+async def test_the_share_of_a_process_that_ends_is_free_at_once(valkey: Server) -> None:
+    async with process_on(valkey) as stays:
+        async with process_on(valkey) as leaves:
             leaves.waiting = 100
             await until(lambda: leaves.flying > 0)
             leaves.waiting = leaves.flying = 0
@@ -153,19 +126,19 @@ async def test_the_share_of_a_process_that_ends_is_free_at_once(server: Server) 
 
 
 async def test_while_the_server_is_down_each_takes_an_equal_part(
-    own_server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    own_valkey: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(shared_limit, "LEASE_S", 0.6)
     caplog.set_level(logging.INFO, shared_limit.__name__)
-    async with process_on(own_server) as first, process_on(own_server) as second:
+    async with process_on(own_valkey) as first, process_on(own_valkey) as second:
         await until(lambda: first.limit == second.limit == SLOTS // 2)
         first.waiting = 100
         await until(lambda: first.flying == SLOTS)
         await until(lambda: second.limit == 0)
-        own_server.stop()
+        own_valkey.stop()
 
         await until(lambda: first.limit == second.limit == SLOTS // 2)
-        own_server.start()
+        own_valkey.start()
         await until(lambda: (first.limit, second.limit) == (SLOTS, 0))
 
     said = [record.getMessage() for record in caplog.records]

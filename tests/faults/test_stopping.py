@@ -57,7 +57,7 @@ async def test_sigterm_lets_running_requests_finish_and_takes_no_new_ones(tmp_pa
 
         process.send_signal(signal.SIGTERM)
         told = time.perf_counter()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.3)  # the server looks for the signal ten times a second
         with pytest.raises(aiohttp.ClientConnectorError):
             await translate(client, "Too late.")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dragoman.types import Pair
 
 ELSEWHERE = (
-    "A running server forgets what it holds in RAM when it restarts, and Valkey what it holds when that expires."
+    "A running server forgets what it holds in RAM within half a minute, and Valkey what it holds when that expires."
 )
 
 

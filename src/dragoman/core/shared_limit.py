@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from dragoman.errors import ConfigurationError, MissingExtra
+from dragoman.memory.valkey import client_of
 
 if TYPE_CHECKING:
     from valkey.asyncio import Valkey
@@ -138,20 +138,8 @@ class LeasedShares:
 
 
 def open_leases(url: str, workers: int, waiting: Callable[[], int]) -> LeasedShares:
-    """Leases on the server at `url`, as `memory.valkey.open_valkey` takes it. Nothing is sent yet.
-
-    Raises ConfigurationError for an URL that names no server, and MissingExtra where the client is not installed.
-    """
-    try:
-        from valkey.asyncio import Valkey
-    except ImportError as error:
-        raise MissingExtra("Sharing an engine's slots through Valkey", extra="valkey") from error
-    try:
-        client = Valkey.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
-        parts = urlsplit(url)
-        server = f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path
-    except ValueError as error:
-        raise ConfigurationError("memory_url cannot be understood; it reads like valkey://localhost:6379/0.") from error
+    """Leases on the server at `url`, as `memory.valkey.client_of` takes it and with the errors that it raises."""
+    client, server = client_of(url, TIMEOUT_S)
     return LeasedShares(client, server, workers, waiting)
 
 

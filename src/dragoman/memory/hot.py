@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, TypeVar
@@ -12,6 +13,8 @@ from dragoman.memory.base import Entry, Item, Statistics
 
 ENTRY_OVERHEAD_BYTES = 350
 """What an entry weighs beside its two texts: key, objects and the cache's own links (measured: 340)."""
+
+FORGOTTEN_AT_ONCE = 1_000
 
 V = TypeVar("V")
 
@@ -63,6 +66,10 @@ class SegmentedLRU(Generic[V]):
                 half.popitem()
             half.shrink_to_fit()
 
+    def drain(self, count: int) -> int:
+        """Forget that many values, in no order that matters, and return how many there still were."""
+        return self._seen_once.drain(count) or self._wanted.drain(count)
+
     def _want(self, key: bytes, value: V) -> None:
         size = self._size_of(key, value)
         while self._wanted.remaining_size() < size:
@@ -77,6 +84,7 @@ class HotMemory:
     """
 
     def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
         self._cache: SegmentedLRU[Entry] = SegmentedLRU(max_bytes, _size_of)
         self._hits = self._misses = self._dropped = 0
 
@@ -100,6 +108,14 @@ class HotMemory:
     def shrink(self, to_bytes: int) -> None:
         """Give RAM back: forget the least wanted entries until no more than `to_bytes` are held."""
         self._cache.shrink(to_bytes)
+
+    async def forget(self) -> None:
+        """Forget everything: at once for whoever looks, while the RAM is given back bit by bit, for freeing a million
+        entries in one go would hold the event loop.
+        """
+        forgotten, self._cache = self._cache, SegmentedLRU(self._max_bytes, _size_of)
+        while forgotten.drain(FORGOTTEN_AT_ONCE):  # noqa: ASYNC110 - the loop works, and lets others work
+            await asyncio.sleep(0)
 
     async def get_many(self, keys: Sequence[bytes]) -> list[Entry | None]:
         return [self.get(key) for key in keys]

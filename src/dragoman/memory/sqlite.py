@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from dragoman.errors import ConfigurationError
 from dragoman.memory import sqlite_file
 from dragoman.memory.base import Entry, Item, Statistics
 from dragoman.memory.behind import WriteBehind
+from dragoman.memory.filter import FileKeys
 from dragoman.memory.sqlite_file import Found
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ MAX_WAITING = 20_000
 PAUSE_S = 30.0
 TOUCH_AFTER_S = 3_600
 TRIM_EVERY_S = 600.0
+FOLLOW_EVERY_S = 0.5
 DAY_S = 86_400
 
 P = ParamSpec("P")
@@ -48,9 +50,13 @@ async def open_sqlite(path: Path, *, max_bytes: int, max_age_days: float) -> SQL
 class SQLiteMemory:
     """A Memory in one file, which several processes may share. Opened by `open_sqlite`.
 
-    Reads and writes have a thread and a connection each. Mutable state: `_touched` are the keys whose use is still to
-    be written, `_resting_until` is when writing is tried again after it failed, `_failure` is what failed, `_broken` is
-    True from the moment the file proved damaged.
+    What another process wrote is found about a second later: until then it may count as a miss, and costs one
+    translation more. What another process announced (`announce`) reaches the watchers in that time too.
+
+    Reads and writes have a thread and a connection each. Mutable state: `_known` are the keys that the file may hold,
+    `_watchers` who wants to know of announcements, `_touched` are the keys whose use is still to be written,
+    `_resting_until` is when writing is tried again after it failed, `_failure` is what failed, `_unreadable` is True
+    while other processes' writes cannot be followed, `_broken` from the moment the file proved damaged.
     """
 
     def __init__(
@@ -70,17 +76,23 @@ class SQLiteMemory:
         self._max_bytes = max_bytes
         self._max_age_s = max_age_s
         self._behind = WriteBehind(self._write, limit=MAX_WAITING, name="memory-write")
-        self._trimming = asyncio.create_task(self._keep_bounds(), name="memory-trim")
-        self._grown = asyncio.Event()
+        # On the connection that writes, whose own commits are no news.
+        self._known = FileKeys(self._writer.run)
+        self._watchers: list[Callable[[], Awaitable[None]]] = []
+        self._overgrown = asyncio.Event()
         self._touched: set[bytes] = set()
         self._resting_until = 0.0
         self._failure: str | None = None
-        self._broken = self._closed = False
+        self._unreadable = self._broken = self._closed = False
         self._hits = self._misses = self._dropped = self._entries = self._bytes = 0
+        self._tasks = [
+            asyncio.create_task(self._keep_bounds(), name="memory-trim"),
+            asyncio.create_task(self._follow(), name="memory-follow"),
+        ]
 
     async def get_many(self, keys: Sequence[bytes]) -> list[Entry | None]:
         entries = [self._behind.get(key) for key in keys]
-        missing = [key for key, entry in zip(keys, entries, strict=True) if entry is None]
+        missing = [key for key, entry in zip(keys, entries, strict=True) if entry is None and self._known.may_hold(key)]
         if missing:
             found = await self._read(missing)
             entries = [
@@ -110,6 +122,29 @@ class SQLiteMemory:
             if self._dropped > dropped:
                 raise ConfigurationError(f"The memory at {self._path} did not keep every entry. Try again.")
 
+    def may_hold(self, key: bytes) -> bool:
+        """Whether the key may be found here, told at once. False is certain but for what another process wrote just
+        now.
+        """
+        if self._unreadable or self._broken or self._closed:
+            return False
+        return self._behind.get(key) is not None or self._known.may_hold(key)
+
+    def watch(self, rewritten: Callable[[], Awaitable[None]]) -> None:
+        """Call `rewritten` after each announcement that this file's entries were replaced or deleted."""
+        self._watchers.append(rewritten)
+
+    async def announce(self) -> None:
+        """Have every process that uses the file forget what it holds of it in RAM, within about a second.
+
+        For whoever replaced entries by others: a person's translation then wins over what is remembered of an engine.
+        Raises ConfigurationError where the file cannot be written.
+        """
+        try:
+            await self._writer.run(sqlite_file.raise_generation)
+        except sqlite3.Error as error:
+            raise ConfigurationError(f"The memory at {self._path} cannot be written: {error}.") from error
+
     def statistics(self) -> Mapping[str, Statistics]:
         held = Statistics(
             hits=self._hits,
@@ -126,8 +161,9 @@ class SQLiteMemory:
         self._closed = True
         await self._behind.aclose()
         await self._write({})
-        self._trimming.cancel()
-        await asyncio.wait([self._trimming])
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
         await self._reader.aclose()
         await self._writer.aclose()
 
@@ -152,15 +188,19 @@ class SQLiteMemory:
     async def _write(self, items: Mapping[bytes, Entry]) -> None:
         touched, self._touched = self._touched, set()
         try:
-            unfit = await self._writer.run(sqlite_file.write, items, touched, int(time.time()))
-            self._entries, self._bytes = await self._writer.run(sqlite_file.totals)
+            unfit, self._entries, self._bytes = await self._writer.run(
+                sqlite_file.write, items, touched, int(time.time())
+            )
         except sqlite3.Error as error:
             self._dropped += len(items)
             await self._failed("written", error)
         else:
+            # Until here they were found because they were on their way.
+            self._known.add(items)
             self._dropped += unfit
             self._recovered()
-            self._grown.set()
+            if self._bytes > self._max_bytes:
+                self._overgrown.set()
 
     async def _keep_bounds(self) -> None:
         while True:
@@ -168,10 +208,25 @@ class SQLiteMemory:
                 await self._trim()
             try:
                 async with asyncio.timeout(TRIM_EVERY_S):
-                    await self._grown.wait()
+                    await self._overgrown.wait()
             except TimeoutError:
                 await self._write({})
-            self._grown.clear()
+            self._overgrown.clear()
+
+    async def _follow(self) -> None:
+        while not self._broken:
+            try:
+                await self._known.follow(self._rewritten)
+            except sqlite3.Error as error:
+                self._unreadable = True
+                await self._failed("read", error)
+            else:
+                self._unreadable = False
+            await asyncio.sleep(FOLLOW_EVERY_S)
+
+    async def _rewritten(self) -> None:
+        for rewritten in self._watchers:
+            await rewritten()
 
     async def _trim(self) -> None:
         try:

@@ -9,13 +9,15 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from dragoman.errors import ConfigurationError
 from dragoman.memory.base import Entry, Item
+from dragoman.memory.keys import KEY_BYTES
 from dragoman.types import Pair
 
 log = logging.getLogger(__name__)
+L = TypeVar("L", int, bytes)
 
 SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 5.0
@@ -24,6 +26,7 @@ ROW_OVERHEAD_BYTES = 180
 
 TRIM_ROWS = 200
 _READ_KEYS = 500
+_LISTED_KEYS = 250
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 # The triggers keep the totals exact also when two processes write. What a person wrote (no model) is not in the
@@ -55,6 +58,27 @@ PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
 
+# Not part of the schema above, so that files from before it was there are as good.
+_GENERATION = """
+CREATE TABLE IF NOT EXISTS generation (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), number INTEGER NOT NULL)
+"""
+
+_NEXT_GENERATION = """
+INSERT INTO generation VALUES (1, 1) ON CONFLICT (only_row) DO UPDATE SET number = number + 1
+"""
+
+# Each gives one row however many keys there are: each step of a statement gives up the interpreter, and waits to get
+# it back from a busy loop. Keys of another length are nobody's.
+_KEYS_AFTER = f"""
+SELECT group_concat(hex(key), ''), max(key) FROM (
+    SELECT key FROM entry WHERE key > ? AND length(key) = {KEY_BYTES} ORDER BY key LIMIT {_LISTED_KEYS})
+"""
+
+_KEYS_OF_ROWS_AFTER = f"""
+SELECT group_concat(hex(key), ''), max(id) FROM (
+    SELECT key, rowid AS id FROM entry WHERE rowid > ? AND length(key) = {KEY_BYTES} ORDER BY id LIMIT {_LISTED_KEYS})
+"""
+
 _UPSERT = """
 INSERT INTO entry (key, source, target, text, translation, model, made_at, last_used, bytes)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -77,6 +101,24 @@ class Found(NamedTuple):
 
     entry: Entry
     last_used: int
+
+
+class Written(NamedTuple):
+    """What came of a write: how many entries could not be kept, and the totals of the file."""
+
+    unfit: int
+    entries: int
+    bytes: int
+
+
+class Mark(NamedTuple):
+    """How the file stands: `commits` is another number after each commit of other connections, `generation` after each
+    change that was announced (see `raise_generation`); rows that are added stand after `last_row`.
+    """
+
+    commits: int
+    generation: int
+    last_row: int
 
 
 def open_file(path: Path) -> sqlite3.Connection:
@@ -131,13 +173,15 @@ def read(connection: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, F
     return found
 
 
-def write(connection: sqlite3.Connection, items: Mapping[bytes, Entry], touched: Collection[bytes], now: int) -> int:
-    """Commit the items and the use of `touched` in one transaction; return how many could not be kept."""
+def write(
+    connection: sqlite3.Connection, items: Mapping[bytes, Entry], touched: Collection[bytes], now: int
+) -> Written:
+    """Commit the items and the use of `touched` in one transaction."""
     rows = [row for key, entry in items.items() if (row := _row(key, entry, now)) is not None]
     with _transaction(connection):
         connection.executemany(_UPSERT, rows)
         connection.executemany("UPDATE entry SET last_used = ? WHERE key = ?", [(now, key) for key in touched])
-    return len(items) - len(rows)
+    return Written(len(items) - len(rows), *totals(connection))
 
 
 def trim(connection: sqlite3.Connection, *, max_bytes: int, made_before: int) -> int:
@@ -145,9 +189,13 @@ def trim(connection: sqlite3.Connection, *, max_bytes: int, made_before: int) ->
     the least recently used. Returns how many, 0 when the bounds hold.
     """
     with _transaction(connection):
+        last_row = _last_row(connection)
         deleted = connection.execute(_EXPIRE, (made_before, TRIM_ROWS)).rowcount
         if not deleted and totals(connection)[1] > max_bytes:
             deleted = connection.execute(_EVICT, (TRIM_ROWS,)).rowcount
+        if deleted and _last_row(connection) < last_row:
+            # The next row takes a number that was used before: who follows the rows by number has to begin again.
+            raise_generation(connection)
     return deleted
 
 
@@ -155,6 +203,28 @@ def totals(connection: sqlite3.Connection) -> tuple[int, int]:
     """Entries in the file, and their bytes."""
     entries, size = connection.execute("SELECT entries, bytes FROM total").fetchone()
     return entries, size
+
+
+def mark(connection: sqlite3.Connection) -> Mark:
+    """How the file stands now; to be compared with what the same connection said before."""
+    (commits,) = connection.execute("PRAGMA data_version").fetchone()
+    (generation,) = connection.execute("SELECT coalesce(max(number), 0) FROM generation").fetchone()
+    return Mark(commits, generation, _last_row(connection))
+
+
+def raise_generation(connection: sqlite3.Connection) -> None:
+    """Announce that entries were replaced or deleted: who holds some of them in RAM has to forget them."""
+    connection.execute(_NEXT_GENERATION)
+
+
+def keys_after(connection: sqlite3.Connection, last: bytes) -> tuple[list[bytes], bytes]:
+    """A few of the keys, in their order, and the last of them; to begin with, those after the empty one."""
+    return _listed(connection, _KEYS_AFTER, last)
+
+
+def keys_of_rows_after(connection: sqlite3.Connection, last: int) -> tuple[list[bytes], int]:
+    """The keys of a few rows, in the order in which they were added, and the number of the last row."""
+    return _listed(connection, _KEYS_OF_ROWS_AFTER, last)
 
 
 def stored_items(path: Path, pair: Pair | None = None) -> Iterator[Item]:
@@ -181,6 +251,7 @@ def _opened(path: Path) -> sqlite3.Connection | None:
         if _version(connection) == 0:
             _create(connection)
         if _version(connection) == SCHEMA_VERSION:
+            connection.execute(_GENERATION)
             return connection
     except sqlite3.Error as error:
         connection.close()
@@ -238,14 +309,31 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
+def _last_row(connection: sqlite3.Connection) -> int:
+    (last_row,) = connection.execute("SELECT coalesce(max(rowid), 0) FROM entry").fetchone()
+    return int(last_row)
+
+
+def _listed(connection: sqlite3.Connection, statement: str, after: L) -> tuple[list[bytes], L]:
+    digits, last = connection.execute(statement, (after,)).fetchone()
+    if digits is None:
+        return [], after
+    keys = bytes.fromhex(digits)
+    return [keys[start : start + KEY_BYTES] for start in range(0, len(keys), KEY_BYTES)], last
+
+
 def _row(key: bytes, entry: Entry, now: int) -> tuple[str | bytes | int | None, ...] | None:
     """The row of an entry, or None for a text with lone surrogates, which SQLite cannot hold."""
     try:
-        size = len(entry.text.encode()) + len(entry.translation.encode()) + ROW_OVERHEAD_BYTES
+        size = _bytes_of(entry.text) + _bytes_of(entry.translation) + ROW_OVERHEAD_BYTES
     except UnicodeEncodeError:
         return None
     pair = entry.pair
     return key, pair.source, pair.target, entry.text, entry.translation, entry.model, entry.made_at, now, size
+
+
+def _bytes_of(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def _entry(source: str, target: str, text: str, translation: str, model: str | None, made_at: int) -> Entry:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from dragoman.memory.base import Entry, Item, Memory, Statistics
 from dragoman.memory.hot import HotMemory
@@ -14,20 +14,50 @@ log = logging.getLogger(__name__)
 R = TypeVar("R")
 
 
+class Durable(Memory, Protocol):
+    """A tier that people's translations are brought into from outside, while this process uses it."""
+
+    def may_hold(self, key: bytes) -> bool:
+        """False if the tier does not hold the key; told at once."""
+        ...
+
+    def watch(self, rewritten: Callable[[], Awaitable[None]]) -> None:
+        """Call `rewritten` whenever entries were replaced or deleted from outside."""
+        ...
+
+
 class TieredMemory:
     """A Memory of up to three tiers: asked from the hottest down, and what a lower one knew is put into those above.
+
+    What comes into the durable tier from outside wins from the moment that tier knows of it: the hot tier forgets
+    everything then, and in `first_of` it gives way where the durable tier may know better.
 
     It owns the tiers and closes them. A lower tier that raises counts as one that knows nothing.
     """
 
-    def __init__(self, hot: HotMemory, shared: Memory | None = None, durable: Memory | None = None) -> None:
+    def __init__(self, hot: HotMemory, shared: Memory | None = None, durable: Durable | None = None) -> None:
         self._hot = hot
-        self._lower = [tier for tier in (shared, durable) if tier is not None]
+        self._durable = durable
+        if durable is not None:
+            durable.watch(hot.forget)
+        self._lower: list[Memory] = [tier for tier in (shared, durable) if tier is not None]
         self._failing: set[Memory] = set()
 
     def peek(self, keys: Sequence[bytes]) -> list[Entry | None]:
         """Look into the hot tier only, without an event loop: same order, same length."""
         return [self._hot.get(key) for key in keys]
+
+    async def first_of(self, choices: Sequence[Sequence[bytes]]) -> list[Entry | None]:
+        """Look the first key up of each choice that is known, as a person's before an engine's: same order, same
+        length, None where none is. The tiers below are asked only where they may know better than the hot one.
+        """
+        entries = [self._first_hot(choice) for choice in choices]
+        missing = [index for index, entry in enumerate(entries) if entry is None]
+        found = iter(await self.get_many([key for index in missing for key in choices[index]]) if missing else ())
+        for index in missing:
+            known = [next(found) for _ in choices[index]]
+            entries[index] = next((entry for entry in known if entry is not None), None)
+        return entries
 
     async def get_many(self, keys: Sequence[bytes]) -> list[Entry | None]:
         entries = self.peek(keys)
@@ -53,6 +83,14 @@ class TieredMemory:
         await self._hot.aclose()
         for tier in self._lower:
             await self._guarded(tier, tier.aclose())
+
+    def _first_hot(self, choice: Sequence[bytes]) -> Entry | None:
+        for key in choice:
+            if (entry := self._hot.get(key)) is not None:
+                return entry
+            if self._durable is not None and self._durable.may_hold(key):
+                return None
+        return None
 
     async def _search(self, keys: list[bytes]) -> dict[bytes, Entry]:
         """Ask the lower tiers for `keys`, each for what those above it do not know."""

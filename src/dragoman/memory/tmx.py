@@ -71,6 +71,8 @@ class Store(Protocol):
 
     async def store(self, items: list[Item]) -> None: ...
 
+    async def announce(self) -> None: ...
+
 
 def write_tmx(items: Iterable[Item], file: BinaryIO) -> Exported:
     """Write the items as one TMX document in UTF-8."""
@@ -98,14 +100,17 @@ def read_tmx(file: BinaryIO, imported: Imported) -> Iterator[Item]:
 
 
 async def import_tmx(file: BinaryIO, memory: Store) -> Imported:
-    """Read a TMX file into the durable tier, off the event loop. Raises what `read_tmx` and `store` raise; what was
-    stored until then stays.
+    """Read a TMX file into the durable tier, off the event loop, and announce it there. Raises what `read_tmx` and
+    `store` raise; what was stored until then stays, and is announced too.
     """
     imported = Imported()
     items = read_tmx(file, imported)
-    while some := await asyncio.to_thread(lambda: list(islice(items, _STORE_ITEMS))):
-        await memory.store(some)
-        imported.entries += len(some)
+    try:
+        while some := await asyncio.to_thread(lambda: list(islice(items, _STORE_ITEMS))):
+            await memory.store(some)
+            imported.entries += len(some)
+    finally:
+        await memory.announce()
     return imported
 
 

@@ -55,7 +55,7 @@ def look(path: Path) -> Held:
 
 def clear(path: Path, *, made_before: int | None = None) -> int:
     """Delete everything, or what was made before this Unix time, by engines and by people alike; return how many
-    entries that were.
+    entries that were. A running server forgets what it holds in RAM about a second later.
 
     Raises ConfigurationError where there is no file or it cannot be written; what was deleted until then is gone.
     """
@@ -69,6 +69,8 @@ def clear(path: Path, *, made_before: int | None = None) -> int:
             deleted += connection.execute(
                 f"DELETE FROM entry WHERE rowid IN ({marks})", [rowid for (rowid,) in rows]
             ).rowcount
+        if deleted:
+            sqlite_file.raise_generation(connection)
     return deleted
 
 

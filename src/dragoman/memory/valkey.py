@@ -41,26 +41,34 @@ _encoder = msgspec.msgpack.Encoder()
 
 
 def open_valkey(url: str, *, max_age_days: float, timeout_s: float = TIMEOUT_S) -> ValkeyMemory:
-    """Name the server at `url`: valkey://[user:password@]host[:port][/db], redis:// alike, valkeys:// and rediss://
-    with TLS, unix://path. Nothing is sent yet, for a server that is down is no reason not to start.
+    """The memory on the server at `url`, as `client_of` takes it and with the errors that it raises.
 
-    An entry is kept `max_age_days` after it was made. Raises ConfigurationError for an URL that names no server, and
-    MissingExtra where the client is not installed.
+    An entry is kept `max_age_days` after it was made.
+    """
+    client, server = client_of(url, timeout_s)
+    return ValkeyMemory(client, server, max_age_s=int(max_age_days * DAY_S), timeout_s=timeout_s)
+
+
+def client_of(url: str, timeout_s: float) -> tuple[Valkey, str]:
+    """A client of the server at `url`, and what of the URL may be shown.
+
+    The URL reads valkey://[user:password@]host[:port][/db], redis:// alike, valkeys:// and rediss:// with TLS,
+    unix://path. Nothing is sent yet, for a server that is down is no reason not to start. Raises ConfigurationError for
+    an URL that names no server, and MissingExtra where the client is not installed.
     """
     try:
         from valkey.asyncio import Valkey
     except ImportError as error:
-        raise MissingExtra("A memory shared through Valkey", extra="valkey") from error
+        raise MissingExtra("Sharing through Valkey", extra="valkey") from error
     try:
         server = _server_of(url)
-        client = Valkey.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
+        return Valkey.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s), server
     except ValueError as error:
         accepted = ", ".join(f"{scheme}://" for scheme in SCHEMES)
         raise ConfigurationError(
-            f"The shared memory's URL cannot be understood; it begins with one of {accepted} and reads like "
+            f"memory_url cannot be understood; it begins with one of {accepted} and reads like "
             "valkey://localhost:6379/0."
         ) from error
-    return ValkeyMemory(client, server, max_age_s=int(max_age_days * DAY_S), timeout_s=timeout_s)
 
 
 class ValkeyMemory:
