@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import Literal
 
 from msgspec import Struct
 
-Format = Literal["text"]
-Capability = Literal["stream", "logprobs", "images"]
+Format = Literal["text", "html", "xml", "markdown"]
+Split = Literal["sentences", "newlines", "off"]
+Formality = Literal["more", "less"]
+Capability = Literal["stream", "logprobs", "images", "instructions", "sampling"]
 
 
 class Lane(IntEnum):
@@ -28,11 +31,30 @@ class Pair(Struct, frozen=True):
         return f"{self.source}->{self.target}"
 
 
+class Asking(Struct, frozen=True):
+    """How a segment is asked for beyond its text and pair. All defaults are the plain way.
+
+    `formality` and `context` (the sentence before) reach only engines that can follow `instructions`. `attempt` 0 is
+    the most likely answer; each higher number is another answer to the same question, sampled with its own seed by
+    engines that can do `sampling`. `logprob` asks those that can tell `logprobs` how sure they were, which takes them
+    longer.
+    """
+
+    formality: Formality | None = None
+    context: str = ""
+    attempt: int = 0
+    logprob: bool = False
+
+
+PLAINLY = Asking()
+
+
 class Segment(Struct, frozen=True):
     """What an engine translates in one go. `text` is one line without outer white space, and never empty."""
 
     text: str
     pair: Pair
+    asking: Asking = PLAINLY
 
 
 class Tokens(Struct, frozen=True):
@@ -47,10 +69,14 @@ class Tokens(Struct, frozen=True):
 
 
 class Output(Struct, frozen=True):
-    """An engine's finished translation of one segment."""
+    """An engine's finished translation of one segment.
+
+    `logprob` is the mean natural logarithm of its tokens' probabilities, 0 or less, where the engine can tell.
+    """
 
     text: str
     tokens: Tokens = Tokens()
+    logprob: float | None = None
 
 
 class EngineInfo(Struct, frozen=True, kw_only=True):
@@ -75,6 +101,58 @@ class EngineInfo(Struct, frozen=True, kw_only=True):
     can: frozenset[Capability] = frozenset()
 
 
+class TagRules(Struct, frozen=True, kw_only=True):
+    """How XML is cut into what is translated on its own, after DeepL's options of the same names.
+
+    With `outline` the structure is found from the text: a tag that stands beside text, not around other blocks, is
+    inline. `splitting` tags always end a sentence, `non_splitting` ones never do, and what stands in `ignored` ones is
+    not translated. Without `outline` only `splitting` tags end one.
+    """
+
+    splitting: frozenset[str] = frozenset()
+    non_splitting: frozenset[str] = frozenset()
+    ignored: frozenset[str] = frozenset()
+    outline: bool = True
+
+
+class Term(Struct, frozen=True):
+    """A source term and what it becomes, both in the case and inflection in which they are to stand."""
+
+    source: str
+    target: str
+
+
+class Glossary(Struct, frozen=True):
+    """Terms that bind a translation, by pair of base languages (`en`, not `en-GB`). `name` is for messages."""
+
+    name: str
+    terms: Mapping[Pair, tuple[Term, ...]]
+
+
+class Wishes(Struct, frozen=True, kw_only=True):
+    """What a caller may ask of a translation beyond its languages; the defaults are what most want.
+
+    `protect` are regular expressions (RE2) and `keep` words that come back as they are; `terms` bind every pair of the
+    request, `glossaries` each its own pairs, and the earlier goes before the later. Where `formality` cannot be
+    followed it is refused, or, with `formality_preferred`, noted as a finding. With `strict` a translation that keeps
+    a fault is an error. `alternatives` is how many other translations are wanted beside the best. `confidence` asks
+    engines that can how sure they are, which takes some of them longer.
+    """
+
+    tags: TagRules = TagRules()
+    split: Split = "sentences"
+    protect: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    terms: tuple[Term, ...] = ()
+    glossaries: tuple[Glossary, ...] = ()
+    formality: Formality | None = None
+    formality_preferred: bool = False
+    context: str = ""
+    strict: bool = False
+    alternatives: int = 0
+    confidence: bool = False
+
+
 class TranslateRequest(Struct, frozen=True, kw_only=True):
     """Texts to translate. Codes may be any alias that `languages.resolve` knows.
 
@@ -89,12 +167,19 @@ class TranslateRequest(Struct, frozen=True, kw_only=True):
     timeout_s: float | None = None
     lane: Lane = Lane.INTERACTIVE
     no_store: bool = False
+    wishes: Wishes = Wishes()
+
+
+FindingKind = Literal[
+    "empty", "echo", "chatter", "wrong_language", "wrong_script", "script_converted", "truncated", "loop", "number",
+    "placeholder", "untranslated", "control_token", "unbalanced", "formality_ignored", "repaired",
+]  # fmt: skip
 
 
 class Finding(Struct, frozen=True):
     """What a check says of an output."""
 
-    kind: str
+    kind: FindingKind
     message: str
 
 
@@ -118,7 +203,10 @@ class Timings(Struct, frozen=True):
 
 
 class Translation(Struct, frozen=True, kw_only=True):
-    """One text in one target language. `remembered` segments of it came from the memory, without the engine."""
+    """One text in one target language. `remembered` segments of it came from the memory, without the engine.
+
+    `confidence` (0 to 1) is there where the engine tells how sure it was of every segment.
+    """
 
     text: str
     source: str
@@ -129,6 +217,8 @@ class Translation(Struct, frozen=True, kw_only=True):
     tokens: Tokens = Tokens()
     remembered: int = 0
     findings: tuple[Finding, ...] = ()
+    confidence: float | None = None
+    alternatives: tuple[str, ...] = ()
     timings: Timings = Timings()
 
 

@@ -370,6 +370,7 @@ def test_what_is_wrong_is_said_in_one_line(cli: Cli, unused_tcp_port: int) -> No
     assert_one_line(cli("serve", "--port", "eighty"), 2, "--port: 'eighty'", "at most 65535")
     assert_one_line(cli("serve", "--config", "gone.toml"), 2, "--config: there is no file 'gone.toml'")
     assert_one_line(cli("simulate", "--profile", "h10-27b"), 2, "did you mean h100-27b")
+    assert_one_line(cli("simulate", "--mischief", "lop:0.1"), 2, "there are the faults", "loop")
 
 
 def test_the_settings_file_of_the_folder_is_read(cli: Cli) -> None:

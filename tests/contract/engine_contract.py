@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from dragoman.engines.base import Engine
 from dragoman.errors import EngineUnavailable
-from dragoman.types import EngineInfo, Output, Pair, Segment
+from dragoman.types import Asking, EngineInfo, Output, Pair, Segment
 
 EN_DE = Pair("en", "de")
 SENTENCES = ("Good morning.", "The train leaves at nine.", "Where is the station?", "She reads a book.")
@@ -87,6 +88,33 @@ class EngineContract:
 
         assert isinstance(whole, Output)
         assert "".join(pieces) == whole.text
+
+    async def test_a_log_probability_comes_where_it_is_asked_for_and_the_engine_can_tell(self, engine: Engine) -> None:
+        info = await engine.probe()
+        if "logprobs" not in info.can:
+            pytest.skip("this engine does not tell")
+        (segment,) = segments(SENTENCES[0])
+
+        plain, asked = [
+            (await engine.translate([replace(segment, asking=Asking(logprob=logprob))]))[0] for logprob in (False, True)
+        ]
+
+        assert isinstance(plain, Output)
+        assert isinstance(asked, Output)
+        assert plain.logprob is None
+        assert asked.logprob is not None
+        assert -10 < asked.logprob <= 0
+
+    async def test_further_attempts_are_answered_beside_the_first(self, engine: Engine) -> None:
+        info = await engine.probe()
+        if "sampling" not in info.can:
+            pytest.skip("this engine has but one answer")
+        (segment,) = segments(SENTENCES[0])
+        attempts = [replace(segment, asking=Asking(attempt=attempt)) for attempt in range(4)]
+
+        outputs = await asyncio.gather(*(engine.translate([attempt]) for attempt in attempts))
+
+        assert all(isinstance(output, Output) for (output,) in outputs), outputs
 
     async def test_a_cancelled_call_leaves_the_engine_usable(self, engine: Engine) -> None:
         info = await engine.probe()

@@ -26,7 +26,7 @@ from dragoman.errors import (
 )
 from dragoman.prompts.styles import style_named
 from dragoman.simulator import create_app, profile_named, running
-from dragoman.types import Output, Segment, Tokens
+from dragoman.types import Asking, Output, Segment, Tokens
 from tests.contract.engine_contract import EN_DE, EngineContract, segments
 from tests.contract.fault_server import Connection, Hangup, Reply, Request, Script, answer, serving
 
@@ -65,6 +65,16 @@ class TestSimulatedOllama(EngineContract):
         assert isinstance(output, Output)
         assert output.tokens.prompt > 70
         assert output.tokens.output > 0
+
+    async def test_the_simulator_has_other_words_for_each_attempt_and_tells_how_sure_it_is(
+        self, engine: Engine
+    ) -> None:
+        assert "logprobs" in (await engine.probe()).can
+        attempts = [Segment("Good morning.", EN_DE, Asking(attempt=attempt)) for attempt in range(3)]
+
+        outputs = [output for output in await engine.translate(attempts) if isinstance(output, Output)]
+
+        assert len({output.text for output in outputs}) == 3
 
 
 async def test_callers_who_leave_free_the_model() -> None:
@@ -130,7 +140,7 @@ async def test_the_whole_prompt_is_sent_raw_with_options_that_never_change() -> 
         assert await outcome(engine) == Output("Guten Morgen.", Tokens(prompt=80, output=3))
 
     prompt = style_named("translategemma").render(HELLO)
-    assert script.paths == ["/api/tags", "/api/generate"]
+    assert script.paths == ["/api/tags", "/api/version", "/api/generate"]
     assert msgspec.json.decode(script.requests[-1].body) == {
         "model": MODEL,
         "prompt": prompt.raw,
@@ -139,8 +149,70 @@ async def test_the_whole_prompt_is_sent_raw_with_options_that_never_change() -> 
         "shift": False,
         "truncate": False,
         "keep_alive": "30m",
-        "options": {"temperature": 0, "num_ctx": 4096, "num_predict": prompt.max_tokens, "stop": list(prompt.stop)},
+        "options": {
+            "temperature": 0,
+            "top_p": 1,
+            "num_ctx": 4096,
+            "num_predict": prompt.max_tokens,
+            "stop": list(prompt.stop),
+        },
     }
+
+
+async def test_a_further_attempt_is_sampled_by_its_own_seed_and_changes_nothing_that_would_reload_the_model() -> None:
+    async with engine_on({}) as (engine, script):
+        await engine.probe()
+        await engine.translate([HELLO])
+        await engine.translate([Segment("Good morning.", EN_DE, Asking(attempt=2))])
+
+    first, second = (msgspec.json.decode(request.body) for request in script.requests[-2:])
+    assert second["options"] == first["options"] | {"temperature": 0.7, "top_p": 0.95, "seed": 2}
+
+
+@pytest.mark.parametrize(
+    ("version", "tells"),
+    [
+        (b'{"version":"0.12.11"}', True),
+        (b'{"version":"0.12.11-rc1"}', True),
+        (b'{"version":"1.0.0"}', True),
+        (b'{"version":"0.12.9"}', False),
+        (b'{"version":"0.9.100"}', False),
+        (b'{"version":"0.0.0"}', False),
+        (b'{"version":"new"}', False),
+        (b"[]", False),
+    ],
+)
+async def test_log_probabilities_are_told_by_a_server_that_is_new_enough(version: bytes, tells: bool) -> None:
+    async with engine_on({"/api/version": answer(version)}) as (engine, _):
+        info = await engine.probe()
+
+    assert ("logprobs" in info.can) == tells
+    assert info.can >= {"stream", "sampling"}
+
+
+async def test_the_log_probability_is_the_mean_over_all_lines() -> None:
+    certain = [{"token": "Guten", "logprob": -0.1}, {"token": " ", "logprob": -0.2}]
+    reply = ndjson(
+        piece("Guten ") | {"logprobs": certain}, piece("Morgen."), last() | {"logprobs": [{"logprob": -0.6}]}
+    )
+    async with engine_on({"/api/generate": reply}) as (engine, script):
+        (output,) = await engine.translate([Segment("Good morning.", EN_DE, Asking(logprob=True))])
+
+    assert isinstance(output, Output)
+    assert output.logprob == pytest.approx(-0.3)
+    assert msgspec.json.decode(script.requests[-1].body)["logprobs"] is True
+
+
+@pytest.mark.parametrize(("url_end", "told"), [(MODEL, False), ("gemma3:4b?style=instruct", True)])
+async def test_formality_and_context_reach_the_models_that_follow_instructions(url_end: str, told: bool) -> None:
+    async with engine_on({}, url_end) as (engine, script):
+        info = await engine.probe()
+        await engine.translate([Segment("Come in.", EN_DE, Asking(formality="more", context="Who is there?"))])
+
+    prompt = msgspec.json.decode(script.requests[-1].body)["prompt"]
+    assert ("instructions" in info.can) == told
+    assert ("Address the reader formally" in prompt) == told
+    assert ("Who is there?" in prompt) == told
 
 
 async def test_a_style_without_a_raw_form_leaves_the_template_to_ollama() -> None:

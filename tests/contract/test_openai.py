@@ -22,7 +22,7 @@ from dragoman.errors import BadOutput, ConfigurationError, EngineError, EngineUn
 from dragoman.prompts.base import Prompt
 from dragoman.prompts.styles import style_named
 from dragoman.simulator import create_app, profile_named, running
-from dragoman.types import Output, Segment, Tokens
+from dragoman.types import Asking, Capability, Output, Segment, Tokens
 from tests.contract import llama_server
 from tests.contract.engine_contract import EN_DE, SENTENCES, EngineContract, segments
 from tests.contract.fault_server import Reply, Request, Script, answer, serving
@@ -116,6 +116,23 @@ class TestSimulatedServer(EngineContract):
 
         assert (info.model, info.style) == ("google/translategemma-12b-it", "translategemma")
         assert info.slots == 64
+        assert "logprobs" in info.can
+
+
+class TestSimulatedChatServer(EngineContract):
+    @pytest.fixture
+    async def engine(self) -> AsyncIterator[Engine]:
+        app = create_app("openai", profile_named("vllm-12b"), speed=50)
+        async with running(app) as address, opened(f"openai+{address}/v1?style=instruct") as engine:
+            yield engine
+
+    async def test_what_is_asked_beyond_the_text_is_not_translated(self, engine: Engine) -> None:
+        assert (await engine.probe()).can == {"stream", "sampling", "logprobs", "instructions"}
+        asking = Asking(formality="more", context="Who is there?")
+
+        plain, asked = texts_of(await engine.translate([HELLO, Segment("Good morning.", EN_DE, asking)]))
+
+        assert asked == plain
 
 
 class Endless:
@@ -123,6 +140,7 @@ class Endless:
 
     name = "endless"
     max_segment_tokens = 128
+    can: frozenset[Capability] = frozenset()
 
     def render(self, segment: Segment) -> Prompt:
         return Prompt(raw=f"{segment.text}: 1 2 3 4 5", chat=None, stop=(), max_tokens=1500)
@@ -250,12 +268,79 @@ async def test_the_raw_prompt_is_sent_to_completions_in_full() -> None:
     }
 
 
-async def test_a_probe_asks_for_no_more_than_one_token() -> None:
+async def test_a_probe_asks_for_no_more_than_one_token_at_a_time() -> None:
     async with engine_on({"/v1/completions": GOOD}) as (engine, script):
         await engine.probe()
         await engine.probe()
 
-    assert [body["max_tokens"] for body in bodies(script)] == [1]
+    assert [body["max_tokens"] for body in bodies(script)] == [1, 1]
+
+
+async def test_a_further_attempt_is_sampled_by_its_own_seed() -> None:
+    async with engine_on({"/v1/completions": GOOD}) as (engine, script):
+        await engine.probe()
+        await engine.translate([HELLO])
+        await engine.translate([Segment("Good morning.", EN_DE, Asking(attempt=2))])
+
+    first, second = bodies(script)[-2:]
+    assert second == first | {"temperature": 0.7, "top_p": 0.95, "seed": 2}
+
+
+LISTED = {"tokens": ["Guten", " Morgen"], "token_logprobs": [None, -0.2, -0.4], "top_logprobs": None}
+EACH = {"content": [{"token": "Guten", "logprob": -0.2}, {"token": " Morgen", "logprob": -0.4}]}
+
+
+def with_logprobs(event: dict[str, Any], logprobs: dict[str, Any]) -> dict[str, Any]:
+    return {"choices": [event["choices"][0] | {"logprobs": logprobs}]}
+
+
+@pytest.mark.parametrize(
+    ("route", "piece", "logprobs", "asked"),
+    [
+        ("completions", text("Guten Morgen."), LISTED, 1),
+        ("completions", text("Guten Morgen."), EACH, 1),
+        ("chat/completions", chat("Guten Morgen."), EACH, True),
+    ],
+    ids=["vLLM", "llama-server", "chat"],
+)
+async def test_the_log_probability_is_the_mean_over_all_tokens(
+    route: str, piece: dict[str, Any], logprobs: dict[str, Any], asked: object
+) -> None:
+    reply = sse(with_logprobs(piece, logprobs), text("", "stop"))
+    async with engine_on({f"/v1/{route}": reply}) as (engine, script):
+        info = await engine.probe()
+        (output,) = await engine.translate([Segment("Good morning.", EN_DE, Asking(logprob=True))])
+
+    assert "logprobs" in info.can
+    assert isinstance(output, Output)
+    assert output.logprob == pytest.approx(-0.3)
+    assert bodies(script)[-1]["logprobs"] == asked
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+async def test_a_server_that_refuses_or_ignores_the_question_for_log_probabilities_does_not_tell_them(
+    refuses: bool,
+) -> None:
+    def reply(request: Request) -> bytes:
+        return answer(b'{"error":"unknown field"}', 400) if refuses and b"logprobs" in request.body else GOOD
+
+    async with engine_on({"/v1/completions": reply}) as (engine, _):
+        info = await engine.probe()
+        assert isinstance(await outcome(engine), Output)
+
+    assert info.can == {"stream", "sampling"}
+
+
+@pytest.mark.parametrize(("style", "told"), [("translategemma", False), ("instruct", True)])
+async def test_formality_and_context_reach_the_models_that_follow_instructions(style: str, told: bool) -> None:
+    async with engine_on({"/v1/chat/completions": GOOD_CHAT}, f"?style={style}") as (engine, script):
+        info = await engine.probe()
+        await engine.translate([Segment("Come in.", EN_DE, Asking(formality="less", context="Who is there?"))])
+
+    (message,) = bodies(script)[-1]["messages"]
+    assert ("instructions" in info.can) == told
+    assert ("Address the reader informally" in message["content"]) == told
+    assert ("Who is there?" in message["content"]) == told
 
 
 @pytest.mark.parametrize("status", [404, 405, 501])
@@ -297,7 +382,8 @@ async def test_a_strict_server_is_asked_without_the_extra_fields(status: int) ->
         await engine.probe()
         assert isinstance(await outcome(engine), Output)
 
-    assert [b"stop_token_ids" in request.body for request in script.requests if request.body] == [True, False, False]
+    said = [b"stop_token_ids" in request.body for request in script.requests if request.body]
+    assert said == [True, False, False, False]
 
 
 async def test_a_server_that_refuses_every_way_is_the_operators_mistake_in_its_own_words() -> None:

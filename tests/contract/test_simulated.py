@@ -12,9 +12,9 @@ import pytest
 from dragoman.engines.base import Engine
 from dragoman.engines.simulated import SimulatedEngine, open_engine
 from dragoman.engines.url import EngineURL
-from dragoman.errors import ConfigurationError, EngineError, EngineUnavailable
-from dragoman.types import Output
-from tests.contract.engine_contract import EngineContract, segments
+from dragoman.errors import BadOutput, ConfigurationError, EngineError, EngineUnavailable
+from dragoman.types import Asking, Output, Segment
+from tests.contract.engine_contract import EN_DE, EngineContract, segments
 
 
 async def opened(url: str) -> SimulatedEngine:
@@ -146,6 +146,44 @@ async def test_the_seed_decides_which_calls_fail() -> None:
     assert places != await failing_places(seed=2)
 
 
+async def test_each_attempt_has_other_words() -> None:
+    engine = await opened("simulated://instant")
+    attempts = [Segment("Good morning.", EN_DE, Asking(attempt=attempt)) for attempt in range(3)]
+
+    assert len({output_text([output]) for output in await engine.translate(attempts)}) == 3
+
+
+async def outcomes_of(url: str, *, attempt: int = 0) -> list[str]:
+    engine = await opened(url)
+    batch = [Segment(f"Room {number} is free.", EN_DE, Asking(attempt=attempt)) for number in range(100)]
+    return [getattr(output, "text", "") for output in await engine.translate(batch)]
+
+
+async def test_mischief_spoils_outputs_by_lot_and_another_attempt_may_be_good() -> None:
+    good, spoiled = await outcomes_of("simulated://instant"), await outcomes_of("simulated://instant?mischief=0.3")
+    again = await outcomes_of("simulated://instant?mischief=0.3")
+    good_second, second = [
+        await outcomes_of(f"simulated://instant?mischief={rate}", attempt=1) for rate in ("0", "0.3")
+    ]
+
+    wrong = [place for place in range(100) if spoiled[place] != good[place]]
+    assert 15 < len(wrong) < 45
+    assert spoiled == again
+    assert any(second[place] == good_second[place] for place in wrong)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_an_output_that_mischief_emptied_is_an_error(streamed: bool) -> None:
+    engine = await opened("simulated://instant?mischief=empty:1")
+    (segment,) = segments("Good morning.")
+
+    if streamed:
+        with pytest.raises(BadOutput, match="no text"):
+            _ = [piece async for piece in engine.stream(segment)]
+    else:
+        assert [type(outcome) for outcome in await engine.translate([segment])] == [BadOutput]
+
+
 async def test_256_slots_at_high_speed_are_answered_in_far_less_time_than_one_timer_a_token_would_take() -> None:
     engine = await opened("simulated://vllm-h100-12b?slots=256&speed=200")
     batch = segments(*(f"Room {number} has a table, a chair and a lamp by the window." for number in range(2000)))
@@ -172,6 +210,8 @@ async def test_an_idle_engine_has_no_timer() -> None:
         ("simulated://instant?sloots=3", "sloots"),
         ("simulated://instant?speed=0", "stand still"),
         ("simulated://instant?failure_rate=2", "0 to 1"),
+        ("simulated://instant?mischief=2", "0 to 1"),
+        ("simulated://instant?mischief=lop:0.1", "there are the faults"),
         ("simulated://instant:80", "by its profile alone"),
         ("simulated://instant?style=instruct", "by its profile alone"),
     ],

@@ -13,6 +13,7 @@ from tests.contract.fault_server import LAST_CHUNK, Connection, Hangup, Request,
 MODEL = "translategemma:4b"
 ANSWER = "Guten Morgen."
 TAGS = answer(msgspec.json.encode({"models": [{"name": MODEL, "digest": "a" * 64, "size": 1}]}))
+VERSION = answer(b'{"version":"0.12.11"}')
 
 Fault = Callable[[Connection], Awaitable[None]]
 
@@ -60,7 +61,7 @@ async def ends_too_early(connection: Connection) -> None:
 
 
 async def answers_byte_by_byte(connection: Connection) -> None:
-    for byte in answer(line("Grüße, 世界.", done=True), 200, "application/x-ndjson"):
+    for byte in answer(line("Grüße, 🌍 Welt.", done=True), 200, "application/x-ndjson"):
         await connection.send(bytes([byte]))
         await asyncio.sleep(0)
 
@@ -81,6 +82,9 @@ class FaultyOllama:
     async def __call__(self, connection: Connection, request: Request) -> None:
         if request.path == "/api/tags":
             await self.probed(connection)
+            return
+        if request.path == "/api/version":
+            await connection.send(VERSION)
             return
         self.asked += 1
         self.busy += 1

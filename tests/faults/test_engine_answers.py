@@ -134,7 +134,7 @@ async def test_what_is_no_translation_is_told_and_never_remembered(open_service:
 
 async def test_an_answer_that_comes_byte_by_byte_is_read_whole(open_service: Opener) -> None:
     async with ollamas(FaultyOllama(answers_byte_by_byte)) as urls, open_service(*urls) as service:
-        assert (await service.ask()).words == "Grüße, 世界."
+        assert (await service.ask()).words == "Grüße, 🌍 Welt."
 
 
 async def test_a_key_that_an_engine_says_back_is_not_passed_on(

@@ -20,9 +20,9 @@ from dragoman.prompts.base import PromptStyle
 from dragoman.prompts.exemplar import Exemplar
 from dragoman.prompts.instruct import Instruct
 from dragoman.prompts.translategemma import TranslateGemma
-from dragoman.simulator import Faults, create_app, profile_named, running, serve
+from dragoman.simulator import Faults, create_app, profile_named, read_mischief, running, serve
 from dragoman.simulator.reading import read_prompt
-from dragoman.types import Output, Pair, Segment
+from dragoman.types import Asking, Output, Pair, Segment
 
 TEXT = "The train (number 9) leaves at 10:30, please hurry."
 PROMPT = (
@@ -180,6 +180,34 @@ class TestOllama:
 
                 assert (status, "failure_rate" in msgspec.json.decode(body)["error"]) == (500, True)
 
+    async def test_each_token_has_a_log_probability_where_it_is_asked_for(self, ollama: Client) -> None:
+        asked = {"model": "translategemma:4b", "prompt": PROMPT, "logprobs": True}
+        whole = await ollama.post_json("/api/generate", **asked, stream=False)
+        _, body = await ollama.post("/api/generate", **asked)
+        plain = await ollama.post_json("/api/generate", model="translategemma:4b", prompt=PROMPT, stream=False)
+
+        told = [token for line in lines(body) for token in line.get("logprobs", [])]
+        assert len(told) == whole["eval_count"]
+        assert told == whole["logprobs"]
+        assert all(-2 < token["logprob"] <= 0 for token in told)
+        assert "logprobs" not in plain
+
+    async def test_mischief_spoils_outputs_and_another_seed_may_not(self) -> None:
+        app = create_app("ollama", profile_named("instant"), faults=Faults(mischief=read_mischief("echo:0.5")))
+        async with client_of(app) as client:
+            answers = [
+                await client.post_json(
+                    "/api/generate",
+                    model="translategemma:4b",
+                    prompt=PROMPT,
+                    stream=False,
+                    options={"temperature": 0.7, "seed": seed},
+                )
+                for seed in range(12)
+            ]
+
+        assert 2 < sum(answer["response"] == TEXT for answer in answers) < 10
+
 
 class TestOpenAI:
     async def test_a_completion_is_the_engines_translation(self, openai: Client) -> None:
@@ -216,6 +244,19 @@ class TestOpenAI:
         assert whole["choices"][0]["message"]["content"] == await translated_in_process(TEXT)
         deltas = [event["choices"][0]["delta"]["content"] for event in events(body)]
         assert "".join(deltas) == await translated_in_process(TEXT)
+
+    async def test_each_token_has_a_log_probability_where_it_is_asked_for(self, openai: Client) -> None:
+        asked = {"model": HUB_4B, "prompt": PROMPT, "max_tokens": 200, "logprobs": 1}
+        whole = await openai.post_json("/v1/completions", **asked)
+        _, body = await openai.post("/v1/completions", **asked, stream=True)
+        messages = [{"role": "user", "content": PROMPT}]
+        chat = await openai.post_json("/v1/chat/completions", model=HUB_4B, messages=messages, logprobs=True)
+
+        told = whole["choices"][0]["logprobs"]["token_logprobs"]
+        pieces = [event["choices"][0]["logprobs"] for event in events(body)]
+        assert len(told) == whole["usage"]["completion_tokens"]
+        assert [logprob for piece in pieces if piece for logprob in piece["token_logprobs"]] == told
+        assert [token["logprob"] for token in chat["choices"][0]["logprobs"]["content"]] == told
 
     async def test_the_limit_is_16_tokens_where_none_is_given(self, openai: Client) -> None:
         answer = await openai.post_json("/v1/completions", model=HUB_4B, prompt=f"{TEXT} {TEXT}")
@@ -280,6 +321,15 @@ def test_it_understands_every_style_of_prompt(style: PromptStyle, pair: Pair) ->
     assert (work.text, work.pair) == (TEXT, pair)
     assert asked.startswith(work.prefix + TEXT)
     assert work.prompt_tokens > work.prefix_tokens > 10
+
+
+@pytest.mark.parametrize("context", ["Who is there?", "---", "Text: a\n---\n\nb"])
+def test_it_knows_the_text_from_the_context_that_a_prompt_shows(context: str) -> None:
+    asking = Asking(formality="more", context=context, attempt=1)
+
+    work = read_prompt(Instruct().render(Segment(TEXT, Pair("en", "pt-BR"), asking)).chat or "")
+
+    assert (work.text, work.pair) == (TEXT, Pair("en", "pt-BR"))
 
 
 def test_a_prompt_in_no_known_style_is_a_text_in_an_unknown_language() -> None:

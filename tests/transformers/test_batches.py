@@ -7,16 +7,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from dragoman.engines.completion import Piece
+from dragoman.engines.transformers_lots import Lots
 from dragoman.engines.transformers_worker import Model, load
 from dragoman.errors import EngineError, EngineRejected, EngineUnavailable
-from dragoman.prompts.base import Prompt
+from dragoman.prompts.base import Decoding, Prompt
 from tests.transformers.conftest import source_of
 from tests.transformers.tiny_gemma import BOS, CONTEXT_TOKENS, SLIDING_WINDOW
 
@@ -240,3 +243,56 @@ def test_an_error_of_torch_says_what_it_was(tiny: Model) -> None:
         pytest.raises(EngineUnavailable, match="device-side assert triggered; restart the server"),
     ):
         complete(tiny, prompt("Hi"))
+
+
+GREEDY = prompt(of_length(30))
+
+
+def asked(**decoding: Any) -> Prompt:  # noqa: ANN401 - whatever a Decoding holds
+    return replace(GREEDY, decoding=Decoding(**decoding))
+
+
+def sampled(seed: int, top_p: float = 0.95) -> Prompt:
+    return asked(temperature=2.0, top_p=top_p, seed=seed)
+
+
+def test_sampled_prompts_give_the_same_alone_and_in_a_batch_and_leave_the_greedy_ones_alone(tiny: Model) -> None:
+    prompts = [GREEDY, *map(sampled, range(1, 9)), GREEDY]
+
+    together = complete(tiny, *prompts)
+
+    assert together == one_by_one(tiny, *prompts)
+    assert together[0] == together[-1] == complete(tiny, GREEDY)[0]
+
+
+def test_another_seed_gives_another_answer_and_the_same_seed_the_same(tiny: Model) -> None:
+    first, again = (complete(tiny, *map(sampled, range(1, 9))) for _ in range(2))
+
+    assert first == again
+    assert len({piece(outcome).text for outcome in first}) > 4
+
+
+def test_a_vanishing_nucleus_leaves_only_the_likeliest_token(tiny: Model) -> None:
+    assert complete(tiny, sampled(1, top_p=1e-6)) == complete(tiny, GREEDY)
+
+
+def test_a_token_is_drawn_as_often_as_its_probability_says() -> None:
+    probabilities = torch.tensor([0.5, 0.3, 0.15, 0.05])
+    lots = Lots([Decoding(temperature=1.0, top_p=0.9, seed=3)], torch.device("cpu"))
+
+    drawn = [int(lots(torch.empty(0), probabilities.log().unsqueeze(0).clone()).argmax()) for _ in range(2000)]
+
+    shares = [drawn.count(token) / len(drawn) for token in range(4)]
+    assert shares == pytest.approx([0.5 / 0.95, 0.3 / 0.95, 0.15 / 0.95, 0.0], abs=0.04)
+
+
+def test_log_probabilities_come_for_each_token_of_the_rows_that_ask_whoever_is_in_the_batch(tiny: Model) -> None:
+    prompts = [GREEDY, asked(logprob=True), asked(logprob=True, temperature=2.0, seed=1)]
+
+    silent, greedy, by_lot = (piece(outcome) for outcome in complete(tiny, *prompts))
+
+    assert silent.logprobs == ()
+    assert len(greedy.logprobs) == written(greedy)
+    assert all(logprob <= 0 for logprob in (*greedy.logprobs, *by_lot.logprobs))
+    assert greedy.logprobs == pytest.approx(piece(complete(tiny, prompts[1])[0]).logprobs, abs=1e-3)
+    assert sum(by_lot.logprobs) / len(by_lot.logprobs) < sum(greedy.logprobs) / len(greedy.logprobs)

@@ -47,6 +47,21 @@ def test_plain_words_are_told_as_soon_as_they_are_there() -> None:
     assert answer.settled() == "Guten Mor"
 
 
+def test_an_answers_log_probability_is_the_mean_of_its_tokens_however_they_came() -> None:
+    answer = Answer(STYLE, "far")
+    for piece in (Piece("Guten ", logprobs=(-0.1,)), Piece("Mor"), Piece("gen.", "stop", logprobs=(-0.2, -0.6))):
+        answer.add(piece)
+
+    assert answer.output().logprob == pytest.approx(-0.3)
+
+
+def test_a_log_probability_that_rounding_put_above_0_is_0() -> None:
+    answer = Answer(STYLE, "far")
+    answer.add(Piece("Ja.", "stop", logprobs=(1e-7,)))
+
+    assert answer.output().logprob == 0
+
+
 def test_an_answer_that_stopped_is_an_output_with_its_tokens() -> None:
     answer = Answer(STYLE, "far")
     for piece in (Piece(" Guten "), Piece("Morgen.\n", finish="stop"), Piece(tokens=Tokens(prompt=9, output=3))):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,3 +96,11 @@ def test_a_prompt_holds_a_text_on_one_line_whatever_breaks_it(text: str) -> None
 
     assert len(line.splitlines()) <= 1
     assert clean(line).split() == text.split()
+
+
+@given(st.text(st.characters(categories=["Cs", "Ll", "Zl"])))
+def test_a_prompts_line_can_be_sent_even_if_the_text_was_no_unicode(text: str) -> None:
+    line = as_one_line(text)
+
+    assert json.loads(json.dumps(line, ensure_ascii=False).encode()) == line
+    assert len(line) <= len(text)

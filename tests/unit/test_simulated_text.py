@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dragoman import languages
-from dragoman.engines.simulated_text import estimate_tokens, marker, pseudo_translate
+from dragoman.engines.simulated_text import estimate_tokens, marker, pseudo_logprobs, pseudo_translate
 from dragoman.types import Pair
 
 SENTENCE = "Please check the cable before you call our support."
@@ -48,6 +48,29 @@ def test_punctuation_and_capitals_stay() -> None:
     assert re.sub(r"[A-Z]x?", "X", shape) == "X: x X (x X) x x... x'x x?"
 
 
+@pytest.mark.parametrize("target", ["de", "ja", "ru", "zh-Hant", "th"])
+@pytest.mark.parametrize("kept", ["<1>", "</1>", "<1/>", "<x1/>", "[1]", "[/1]", "[x1]", "{1}", "{/1}", "⟦1⟧", "⟦/x1⟧"])
+def test_markers_of_every_shape_stay(kept: str, target: str) -> None:
+    for text in (f"Dear {kept}, thank you!", f"{kept}{kept}", f"a{kept}b", f"{kept} reads {kept}"):
+        assert translated(text, target).count(kept) == text.count(kept)
+
+
+def test_another_attempt_says_the_same_in_other_words() -> None:
+    first, second = (pseudo_translate("Press <1>Start</1> twice.", Pair("en", "de"), attempt) for attempt in (0, 1))
+
+    assert first != second
+    assert re.sub(r"\w{2,}", "x", first) == re.sub(r"\w{2,}", "x", second)
+
+
+@given(st.text(), st.integers(0, 50))
+def test_log_probabilities_are_one_a_token_and_those_of_a_model_that_is_fairly_sure(text: str, tokens: int) -> None:
+    logprobs = pseudo_logprobs(text, tokens)
+
+    assert len(logprobs) == tokens
+    assert logprobs == pseudo_logprobs(text, tokens)
+    assert all(-1 < logprob <= 0 for logprob in logprobs)
+
+
 @pytest.mark.parametrize("locale", [language.code for language in languages.evaluated_languages()])
 def test_its_letters_are_those_of_the_target(locale: str) -> None:
     script_names = {"Hans": "CJK", "Hant": "CJK", "Jpan": "CJK", "Kore": "HANGUL", "Deva": "DEVANAGARI"}
@@ -83,8 +106,9 @@ def test_any_text_is_translated_and_always_alike(text: str, target: str) -> None
     assert re.sub(r"\D", "", once) == re.sub(r"\D", "", text)
 
 
-def test_hostile_text_takes_linear_time_and_memory() -> None:
-    assert len(translated("a" * 1_000_000)) < 1_200_000
+@pytest.mark.parametrize("end", ["", "@", "<", "{"])
+def test_hostile_text_takes_linear_time_and_memory(end: str) -> None:
+    assert len(translated("a" * 1_000_000 + end)) < 1_200_000
 
 
 @pytest.mark.parametrize(

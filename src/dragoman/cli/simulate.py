@@ -14,6 +14,9 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("--profile", metavar="NAME", default="instant", help="how fast it is [%(default)s]")
     parser.add_argument("--host", metavar="HOST", default="127.0.0.1", help="address to listen on [%(default)s]")
     parser.add_argument("--port", metavar="PORT", type=_port, default=11434, help="port to listen on [%(default)s]")
+    parser.add_argument(
+        "--mischief", metavar="RATE", default="0", help="share of wrong outputs, or FAULT:RATE,… [%(default)s]"
+    )
     parser.add_argument("--list", action="store_true", help="list the profiles and leave")
     parser.set_defaults(run=run)
 
@@ -27,7 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     from dragoman import simulator, wiring
 
     profile = simulator.profile_named(arguments.profile)
-    wiring.run(simulator.serve(arguments.speak, profile, arguments.host, arguments.port))
+    faults = simulator.Faults(mischief=simulator.read_mischief(arguments.mischief))
+    wiring.run(simulator.serve(arguments.speak, profile, arguments.host, arguments.port, faults=faults))
     return 0
 
 

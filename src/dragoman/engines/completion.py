@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
+from statistics import fmean
 
 from msgspec import Struct
 
@@ -20,7 +21,7 @@ from dragoman.errors import (
     OutputTruncated,
 )
 from dragoman.prompts.base import Prompt, PromptStyle
-from dragoman.types import EngineInfo, Output, Segment, Tokens
+from dragoman.types import Capability, EngineInfo, Output, Segment, Tokens
 
 # Every control token that `PromptStyle.clean` takes out or puts back begins with < or [ and is no longer than this.
 _UNSETTLED_CHARACTERS = 32
@@ -29,13 +30,20 @@ _UNSETTLED_CHARACTERS = 32
 MAX_SLOTS_TRIED = 256
 """Where a server does not tell its slots the best number is found by trying; no more than this."""
 
+CAN: frozenset[Capability] = frozenset({"stream", "sampling"})
+"""What every engine can that is asked with a prompt. Its style, and what is found out, may add to that."""
+
 
 class Piece(Struct, frozen=True):
-    """One message of an engine's answer. `finish` says why it ended ("stop", "length", …) where this is the end."""
+    """One message of an engine's answer. `finish` says why it ended ("stop", "length", …) where this is the end.
+
+    `logprobs` are those of the tokens in it, where they were asked for and the engine tells them.
+    """
 
     text: str = ""
     finish: str | None = None
     tokens: Tokens | None = None
+    logprobs: tuple[float, ...] = ()
 
 
 class CompletionEngine(ABC):
@@ -97,7 +105,7 @@ class CompletionEngine(ABC):
 
 
 class Answer:
-    """An answer as it grows. The mutable state is its text, its token counts and why it ended."""
+    """An answer as it grows. The mutable state is its text, its tokens, their log-probabilities, and why it ended."""
 
     def __init__(self, style: PromptStyle, engine: str) -> None:
         self._style = style
@@ -105,11 +113,13 @@ class Answer:
         self._text = ""
         self._tokens = Tokens()
         self._finish: str | None = None
+        self._logprobs: list[float] = []
 
     def add(self, piece: Piece) -> None:
         self._text += piece.text
         self._tokens = piece.tokens or self._tokens
         self._finish = piece.finish or self._finish
+        self._logprobs += piece.logprobs
 
     def settled(self) -> str:
         """The part of the translation that nothing to come can change: half a control token waits for its end."""
@@ -128,4 +138,9 @@ class Answer:
             raise BadOutput(f"{self._engine} ended its answer with {self._finish!r}", engine=self._engine)
         if not text:
             raise BadOutput(f"{self._engine} answered with no text", engine=self._engine)
-        return Output(text, self._tokens)
+        return Output(text, self._tokens, mean_logprob(self._logprobs))
+
+
+def mean_logprob(logprobs: Sequence[float]) -> float | None:
+    """The mean log-probability of an answer's tokens, never above 0; None where there are none."""
+    return min(0.0, fmean(logprobs)) if logprobs else None

@@ -15,21 +15,22 @@ started with `OLLAMA_NUM_PARALLEL`, which its API does not tell: say it with `?s
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import UNSET, Struct, UnsetType, structs
 
 from dragoman.engines.base import Engine
-from dragoman.engines.completion import MAX_SLOTS_TRIED, CompletionEngine, Piece
-from dragoman.engines.http import Lines, Timeouts, UpstreamClient, shown
+from dragoman.engines.completion import CAN, MAX_SLOTS_TRIED, CompletionEngine, Piece
+from dragoman.engines.http import Lines, StatusRejected, Timeouts, UpstreamClient, shown
 from dragoman.engines.url import EngineURL, example_for
-from dragoman.errors import ConfigurationError, EngineError, EngineUnavailable
+from dragoman.errors import BadOutput, ConfigurationError, EngineError, EngineUnavailable
 from dragoman.prompts.base import Prompt, PromptStyle
 from dragoman.prompts.styles import style_for, style_named
-from dragoman.types import EngineInfo, Tokens
+from dragoman.types import Capability, EngineInfo, Tokens
 
 DEFAULT_PORT = 11434
 DEFAULT_ADDRESS = f"localhost:{DEFAULT_PORT}"
@@ -38,6 +39,7 @@ NAME = "ollama"
 _SPARE_CONNECTIONS = 2
 _SEARCH_CONNECT_S = 0.5
 _BARE_NAMES = {"translategemma": "translategemma:4b"}
+_FIRST_WITH_LOGPROBS = (0, 12, 11)
 
 
 async def open_engine(url: EngineURL, data_dir: Path) -> Engine:
@@ -106,7 +108,7 @@ class OllamaEngine(CompletionEngine):
             slots=slots or 1,
             slots_known=slots is not None,
             max_segment_tokens=style.max_segment_tokens,
-            can=frozenset({"stream"}),
+            can=CAN | style.can,
         )
         super().__init__(info, client, style)
         self._asked = model
@@ -121,8 +123,19 @@ class OllamaEngine(CompletionEngine):
                 f"this Ollama has no model {self._asked!r}: run `ollama pull {self._asked}` there, or name one that it "
                 f"has in the engine's URL; it has {there}"
             )
-        self._info = structs.replace(self._info, model=tag, revision=models[tag].digest[:12] or None)
+        tells: frozenset[Capability] = frozenset({"logprobs"} if await self._tells_logprobs() else ())
+        self._info = structs.replace(
+            self._info, model=tag, revision=models[tag].digest[:12] or None, can=CAN | self._style.can | tells
+        )
         return self._info
+
+    async def _tells_logprobs(self) -> bool:
+        """Whether the server is new enough. An older one ignores the question, and so does a proxy without version."""
+        try:
+            said = (await self._client.get_json("/api/version", _Version)).version
+        except (StatusRejected, BadOutput):
+            return False
+        return version_numbers(said) >= _FIRST_WITH_LOGPROBS
 
     async def _complete(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
         request = generate_request(self._info.model, prompt, num_ctx=self._num_ctx)
@@ -133,17 +146,20 @@ class OllamaEngine(CompletionEngine):
     def _piece(self, reply: _Reply) -> Piece:
         if reply.error:
             raise EngineUnavailable(f"{NAME} failed in the middle of its answer: {shown(reply.error)}", engine=NAME)
+        logprobs = tuple(token.logprob for token in reply.logprobs or ())
         if not reply.done:
-            return Piece(reply.response)
+            return Piece(reply.response, logprobs=logprobs)
         tokens = Tokens(prompt=reply.prompt_eval_count, output=reply.eval_count)
-        return Piece(reply.response, finish=reply.done_reason or "stop", tokens=tokens)
+        return Piece(reply.response, reply.done_reason or "stop", tokens, logprobs)
 
 
 class _Options(Struct, frozen=True):
     num_ctx: int
     num_predict: int
     stop: tuple[str, ...]
-    temperature: int = 0
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int | UnsetType = UNSET
 
 
 class GenerateRequest(Struct, frozen=True):
@@ -156,6 +172,7 @@ class GenerateRequest(Struct, frozen=True):
     prompt: str
     raw: bool
     options: _Options
+    logprobs: bool | UnsetType = UNSET
     stream: bool = True
     shift: bool = False
     truncate: bool = False
@@ -164,9 +181,33 @@ class GenerateRequest(Struct, frozen=True):
 
 def generate_request(model: str, prompt: Prompt, *, num_ctx: int) -> GenerateRequest:
     """The request for a prompt: raw where the style has it whole, else as a user turn for the model's template."""
-    options = _Options(num_ctx=num_ctx, num_predict=prompt.max_tokens, stop=prompt.stop)
     text = prompt.chat if prompt.raw is None else prompt.raw
-    return GenerateRequest(model, text or "", raw=prompt.raw is not None, options=options)
+    logprobs = True if prompt.decoding.logprob else UNSET
+    options = _options(prompt, num_ctx)
+    return GenerateRequest(model, text or "", raw=prompt.raw is not None, options=options, logprobs=logprobs)
+
+
+def _options(prompt: Prompt, num_ctx: int) -> _Options:
+    # Of these only num_ctx makes Ollama load the model anew when it changes, so it never does.
+    decoding = prompt.decoding
+    return _Options(
+        num_ctx=num_ctx,
+        num_predict=prompt.max_tokens,
+        stop=prompt.stop,
+        temperature=decoding.temperature,
+        top_p=decoding.top_p,
+        seed=UNSET if decoding.seed is None else decoding.seed,
+    )
+
+
+def version_numbers(version: str) -> tuple[int, ...]:
+    """The three numbers that a version begins with: `0.12.11-rc1` has 0, 12 and 11. None for what is no version."""
+    numbers = re.match(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})", version)
+    return tuple(map(int, numbers.groups())) if numbers else ()
+
+
+class _TokenLogprob(Struct, frozen=True):
+    logprob: float
 
 
 class _Reply(Struct, frozen=True):
@@ -175,7 +216,12 @@ class _Reply(Struct, frozen=True):
     done_reason: str = ""
     prompt_eval_count: int = 0
     eval_count: int = 0
+    logprobs: tuple[_TokenLogprob, ...] | None = None
     error: str = ""
+
+
+class _Version(Struct, frozen=True):
+    version: str
 
 
 class _Model(Struct, frozen=True):

@@ -25,13 +25,13 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType, structs
 
 from dragoman.engines.base import Engine
-from dragoman.engines.completion import MAX_SLOTS_TRIED, CompletionEngine, Piece
+from dragoman.engines.completion import CAN, MAX_SLOTS_TRIED, CompletionEngine, Piece
 from dragoman.engines.http import Events, StatusRejected, Timeouts, UpstreamClient, shown
 from dragoman.engines.url import EngineURL, example_for
 from dragoman.errors import BadOutput, ConfigurationError, EngineUnavailable
 from dragoman.prompts.base import Prompt, PromptStyle
 from dragoman.prompts.styles import style_for, style_named
-from dragoman.types import EngineInfo, Pair, Segment, Tokens
+from dragoman.types import PLAINLY, Capability, EngineInfo, Pair, Segment, Tokens
 
 NAME = "openai"
 FIRST_SLOTS = 64
@@ -82,7 +82,7 @@ class OpenAIEngine(CompletionEngine):
             slots=slots or FIRST_SLOTS,
             slots_known=slots is not None,
             max_segment_tokens=chosen.max_segment_tokens,
-            can=frozenset({"stream"}),
+            can=CAN | chosen.can,
         )
         super().__init__(info, client, chosen)
         self._path = path
@@ -104,7 +104,10 @@ class OpenAIEngine(CompletionEngine):
                 slots_known=slots is not None,
                 max_segment_tokens=self._style.max_segment_tokens,
             )
-            self._manner = await self._find_manner()
+            manner = await self._find_manner()
+            tells: frozenset[Capability] = frozenset({"logprobs"} if await self._tells_logprobs(manner) else ())
+            self._info = structs.replace(self._info, can=CAN | self._style.can | tells)
+            self._manner = manner
         return self._info
 
     def _complete(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
@@ -142,15 +145,13 @@ class OpenAIEngine(CompletionEngine):
 
     async def _find_manner(self) -> Manner:
         """Ask for one token in each manner, the best first, until one is understood."""
-        prompt = structs.replace(self._style.render(_SMALLEST), max_tokens=1)
+        prompt = self._smallest_prompt()
         refusals: list[str] = []
         for route in _routes(prompt):
             for extended in (True, False):
                 manner = Manner(route, extended)
                 try:
-                    async with aclosing(self._ask(prompt, manner)) as pieces:
-                        async for _ in pieces:
-                            pass
+                    await self._answer_to(prompt, manner)
                     return manner
                 except StatusRejected as refusal:
                     refusals.append(f"/{route}: {refusal.message}")
@@ -160,6 +161,22 @@ class OpenAIEngine(CompletionEngine):
             f"{NAME} completes nothing for the model {self._info.model!r} in the style {self._info.style!r}: "
             f"{'; '.join(refusals)}"
         )
+
+    async def _tells_logprobs(self, manner: Manner) -> bool:
+        """Ask for one token's log-probability: some servers refuse to tell it, others do not answer the question."""
+        try:
+            pieces = await self._answer_to(self._smallest_prompt(logprob=True), manner)
+        except StatusRejected:
+            return False
+        return any(piece.logprobs for piece in pieces)
+
+    def _smallest_prompt(self, *, logprob: bool = False) -> Prompt:
+        asking = structs.replace(PLAINLY, logprob=logprob)
+        return structs.replace(self._style.render(structs.replace(_SMALLEST, asking=asking)), max_tokens=1)
+
+    async def _answer_to(self, prompt: Prompt, manner: Manner) -> list[Piece]:
+        async with aclosing(self._ask(prompt, manner)) as pieces:
+            return [piece async for piece in pieces]
 
 
 class _StreamOptions(Struct, frozen=True):
@@ -174,6 +191,8 @@ class _Message(Struct, frozen=True):
 class CompletionRequest(Struct, frozen=True, kw_only=True):
     """The body of both routes: `prompt` for `/completions`, `messages` for `/chat/completions`.
 
+    `logprobs` is a number of tokens for the first, at least 1 or llama-server tells none, and true for the second.
+
     Sampling is said in full, because servers take what is left out from the checkpoint. It is always streamed:
     llama-server frees the slot of a caller who left only then.
     """
@@ -184,15 +203,17 @@ class CompletionRequest(Struct, frozen=True, kw_only=True):
     max_tokens: int
     stop: tuple[str, ...] | UnsetType = UNSET
     stop_token_ids: tuple[int, ...] | UnsetType = UNSET
-    temperature: int = 0
-    top_p: int = 1
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int | UnsetType = UNSET
+    logprobs: int | UnsetType = UNSET
     stream: bool = True
     stream_options: _StreamOptions | UnsetType = UNSET
 
 
 def completion_request(model: str, prompt: Prompt, manner: Manner) -> CompletionRequest:
     """The request for a prompt, said in this manner."""
-    raw = manner.route == "completions"
+    raw, decoding = manner.route == "completions", prompt.decoding
     return CompletionRequest(
         model=model,
         prompt=(prompt.raw or "") if raw else UNSET,
@@ -200,6 +221,10 @@ def completion_request(model: str, prompt: Prompt, manner: Manner) -> Completion
         max_tokens=prompt.max_tokens,
         stop=prompt.stop or UNSET,
         stop_token_ids=(prompt.stop_token_ids or UNSET) if manner.extended else UNSET,
+        temperature=decoding.temperature,
+        top_p=decoding.top_p,
+        seed=UNSET if decoding.seed is None else decoding.seed,
+        logprobs=(1 if raw else True) if decoding.logprob else UNSET,
         stream_options=_StreamOptions() if manner.extended else UNSET,
     )
 
@@ -215,10 +240,27 @@ class _Delta(Struct, frozen=True):
     content: str | None = None
 
 
+class _TokenLogprob(Struct, frozen=True):
+    logprob: float
+
+
+class _Logprobs(Struct, frozen=True):
+    """`token_logprobs` is the form of `/completions`; `content` that of chat, and of llama-server on both routes."""
+
+    token_logprobs: tuple[float | None, ...] | None = None
+    content: tuple[_TokenLogprob, ...] | None = None
+
+    @property
+    def told(self) -> tuple[float, ...]:
+        listed = (logprob for logprob in self.token_logprobs or () if logprob is not None)
+        return (*listed, *(token.logprob for token in self.content or ()))
+
+
 class _Choice(Struct, frozen=True):
     text: str = ""
     delta: _Delta = _Delta()
     finish_reason: str | None = None
+    logprobs: _Logprobs | None = None
 
 
 class _Cached(Struct, frozen=True):
@@ -267,7 +309,8 @@ def _piece(chunk: _Chunk) -> Piece:
     if not chunk.choices:
         return Piece(tokens=tokens)
     choice = chunk.choices[0]
-    return Piece(choice.text or choice.delta.content or "", choice.finish_reason, tokens)
+    logprobs = choice.logprobs.told if choice.logprobs else ()
+    return Piece(choice.text or choice.delta.content or "", choice.finish_reason, tokens, logprobs)
 
 
 def _tokens(usage: _Usage) -> Tokens:

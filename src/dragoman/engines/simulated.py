@@ -1,7 +1,8 @@
 """An engine that plays a machine: it takes the time a real one would take, and says what `simulated_text` makes up.
 
 `simulated://h100-27b` names a profile; options are `slots`, `speed` (10 is ten times as fast as the real machine),
-`failure_rate`, `stall_rate` with `stall_s`, and `seed`, which decides which calls fail or stall.
+`failure_rate`, `stall_rate` with `stall_s`, `mischief` (`0.1` or `loop:0.05,echo:0.1`, see `simulated_mischief`), and
+`seed`, which decides which calls fail or stall and which outputs come out wrong.
 `SimulatedModel` is shared with `dragoman.simulator`, which puts the same behaviour behind HTTP.
 """
 
@@ -18,28 +19,33 @@ from msgspec import Struct
 
 from dragoman.engines import simulated_timing as timing
 from dragoman.engines.base import translate_each
+from dragoman.engines.completion import CAN, mean_logprob
+from dragoman.engines.simulated_mischief import NO_MISCHIEF, Mischief, read_mischief
 from dragoman.engines.simulated_profiles import Profile, profile_named
-from dragoman.engines.simulated_text import estimate_tokens, pseudo_translate
+from dragoman.engines.simulated_text import estimate_tokens, pseudo_logprobs, pseudo_translate
 from dragoman.engines.url import EngineURL
-from dragoman.errors import ConfigurationError, EngineError, EngineUnavailable
-from dragoman.types import EngineInfo, Output, Pair, Segment, Tokens
+from dragoman.errors import BadOutput, ConfigurationError, EngineError, EngineUnavailable
+from dragoman.types import Capability, EngineInfo, Output, Pair, Segment, Tokens
 
 NAME = "simulated"
 MAX_SEGMENT_TOKENS = 512
 _PREFIX_TOKENS = 70
 _SUFFIX_TOKENS = 5
 """TranslateGemma's prompt around the text, for most pairs."""
+_TELLS: frozenset[Capability] = frozenset({"logprobs"})
 
 
 class Faults(Struct, frozen=True, kw_only=True):
     """How often calls go wrong, each rate 0 to 1. `seed` decides which: the n-th call fares the same in every run.
 
     A call that fails does so at its first token. One that stalls holds its slot for `stall_s` of the machine's time.
+    `mischief` spoils outputs, by what they say and not by when they are asked for.
     """
 
     failure_rate: float = 0.0
     stall_rate: float = 0.0
     stall_s: float = 30.0
+    mischief: Mischief = NO_MISCHIEF
     seed: int = 0
 
 
@@ -47,7 +53,11 @@ NO_FAULTS = Faults()
 
 
 class Work(Struct, frozen=True, kw_only=True):
-    """One segment as the model gets it. `prefix` is what its prompt shares with others of its pair."""
+    """One segment as the model gets it. `prefix` is what its prompt shares with others of its pair.
+
+    `attempt` is the sampling seed, 0 for greedy decoding: each says something else. `logprob`: log-probabilities are
+    wanted.
+    """
 
     text: str
     pair: Pair
@@ -56,21 +66,31 @@ class Work(Struct, frozen=True, kw_only=True):
     prompt_tokens: int
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
+    attempt: int = 0
+    logprob: bool = False
+
+
+class Said(Struct, frozen=True):
+    """A piece of an answer: some characters, and the log-probabilities of the tokens that came since the last piece."""
+
+    text: str
+    logprobs: tuple[float, ...]
 
 
 class Generation:
     """One answer on its way. `text` and `truncated` are decided from the start; only time has to pass."""
 
-    def __init__(self, steps: timing.StepLoop, work: Work, *, stall_s: float, fails: bool) -> None:
-        self.text, output_tokens, self.truncated = _answer(work)
+    def __init__(self, steps: timing.StepLoop, work: Work, faults: Faults, *, stalls: bool, fails: bool) -> None:
+        self.text, output_tokens, self.truncated = _answer(work, faults)
         self._fails = fails
+        self._tells_logprobs = work.logprob
         self._steps = steps
         self._sequence = timing.Sequence(
             prompt_tokens=work.prompt_tokens,
             output_tokens=1 if fails else output_tokens,
             prefix=work.prefix,
             prefix_tokens=work.prefix_tokens,
-            stall_s=stall_s,
+            stall_s=faults.stall_s if stalls else 0.0,
         )
 
     @property
@@ -82,6 +102,11 @@ class Generation:
         """What was counted; right once the answer is complete."""
         sequence = self._sequence
         return Tokens(sequence.prompt_tokens, sequence.cached_tokens, sequence.generated)
+
+    @property
+    def logprobs(self) -> tuple[float, ...]:
+        """The log-probability of each token of the complete answer; none where they were not asked for."""
+        return pseudo_logprobs(self.text, self._sequence.output_tokens) if self._tells_logprobs else ()
 
     @property
     def durations_s(self) -> tuple[float, float]:
@@ -97,18 +122,20 @@ class Generation:
         finally:
             self._steps.leave(self._sequence)
 
-    async def pieces(self) -> AsyncGenerator[str, None]:
+    async def pieces(self) -> AsyncGenerator[Said, None]:
         """Yield the answer as its tokens come; at the last piece it is `finished`. `aclose` frees the slot at once."""
         self._sequence.watched = True
-        sent = 0
+        sent = told = 0
+        logprobs = self.logprobs
         try:
             self._steps.enter(self._sequence)
             while True:
                 await self._progress()
-                ready = len(self.text) * self._sequence.generated // self._sequence.output_tokens
+                generated = self._sequence.generated
+                ready = len(self.text) * generated // self._sequence.output_tokens
                 if ready > sent or self.finished:
-                    yield self.text[sent:ready]
-                    sent = ready
+                    yield Said(self.text[sent:ready], logprobs[told:generated])
+                    sent, told = ready, generated
                 if self.finished and sent == len(self.text):
                     return
         finally:
@@ -145,7 +172,7 @@ class SimulatedModel:
         faults = self._faults
         fails = self._lots.random() < faults.failure_rate
         stalls = self._lots.random() < faults.stall_rate
-        return Generation(self._steps, work, stall_s=faults.stall_s if stalls else 0.0, fails=fails)
+        return Generation(self._steps, work, faults, stalls=stalls, fails=fails)
 
     def abort_all(self, error: Exception) -> None:
         self._steps.abort_all(error)
@@ -162,7 +189,7 @@ class SimulatedEngine:
             model=profile.name,
             slots=profile.slots,
             max_segment_tokens=MAX_SEGMENT_TOKENS,
-            can=frozenset({"stream"}),
+            can=CAN | _TELLS,
         )
 
     def __repr__(self) -> str:
@@ -191,9 +218,11 @@ class SimulatedEngine:
 
     async def stream(self, segment: Segment) -> AsyncIterator[str]:
         self._check_open()
-        async with aclosing(self._model.generation(_work(segment)).pieces()) as pieces:
+        generation = self._model.generation(_work(segment))
+        async with aclosing(generation.pieces()) as pieces:
             async for piece in pieces:
-                yield piece
+                yield piece.text
+        _check_text(generation)
 
     async def aclose(self) -> None:
         self._closed = True
@@ -203,7 +232,8 @@ class SimulatedEngine:
         self._check_open()
         generation = self._model.generation(_work(segment))
         await generation.complete()
-        return Output(generation.text, generation.tokens)
+        _check_text(generation)
+        return Output(generation.text, generation.tokens, mean_logprob(generation.logprobs))
 
     def _check_open(self) -> None:
         if self._closed:
@@ -217,7 +247,7 @@ async def open_engine(url: EngineURL, data_dir: Path) -> SimulatedEngine:
             "a simulated engine is addressed by its profile alone, without port, path or style: "
             "simulated://h100-27b?slots=64"
         )
-    url.check_options("speed", "seed", "failure_rate", "stall_rate", "stall_s")
+    url.check_options("speed", "seed", "failure_rate", "stall_rate", "stall_s", "mischief")
     profile = profile_named(url.host or "")
     profile = msgspec.structs.replace(profile, slots=url.int_option("slots", profile.slots))
     return SimulatedEngine(profile, speed=_speed(url), faults=_faults(url))
@@ -235,6 +265,7 @@ def _faults(url: EngineURL) -> Faults:
         failure_rate=_rate(url, "failure_rate"),
         stall_rate=_rate(url, "stall_rate"),
         stall_s=url.float_option("stall_s", NO_FAULTS.stall_s),
+        mischief=read_mischief(url.text_option("mischief", "0")),
         seed=url.int_option("seed", NO_FAULTS.seed, minimum=0),
     )
 
@@ -254,18 +285,26 @@ def _work(segment: Segment) -> Work:
         prefix=str(segment.pair),
         prefix_tokens=_PREFIX_TOKENS,
         prompt_tokens=_PREFIX_TOKENS + text_tokens + _SUFFIX_TOKENS,
+        attempt=segment.asking.attempt,
+        logprob=segment.asking.logprob,
     )
 
 
-def _answer(work: Work) -> tuple[str, int, bool]:
+def _answer(work: Work, faults: Faults) -> tuple[str, int, bool]:
     """The text, its tokens, and whether the output limit cut it."""
-    text = pseudo_translate(work.text, work.pair)
+    good = pseudo_translate(work.text, work.pair, work.attempt)
+    text = faults.mischief.done_to(good, work.text, work.pair, attempt=work.attempt, seed=faults.seed)
     for stop in work.stop:
         text = text.partition(stop)[0]
     tokens = estimate_tokens(text)
     if work.max_tokens is None or tokens <= work.max_tokens:
         return text, tokens, False
     return text[: len(text) * work.max_tokens // tokens], work.max_tokens, True
+
+
+def _check_text(generation: Generation) -> None:
+    if not generation.text:
+        raise BadOutput("the simulated engine answered with no text, as mischief asks; try again", engine=NAME)
 
 
 def _closed() -> EngineUnavailable:

@@ -3,11 +3,14 @@
 Each word becomes an invented word in the letters of the target language, always the same one for the same word and
 language. Numbers, punctuation, placeholders, tags and addresses stay, so that whatever works on translations (checks,
 restored markup, layouts) has something true to work on. It opens with the target's code in circled letters, which are
-symbols and not letters: a check of the script sees only the invented words.
+symbols and not letters: a check of the script sees only the invented words. A second attempt at a text invents other
+words than the first.
 """
 
 from __future__ import annotations
 
+import math
+import random
 import re
 from functools import lru_cache
 from zlib import crc32
@@ -27,10 +30,10 @@ _CACHED_WORDS = 20_000
 _CIRCLED = {ord(letter): chr(0x24D0 + place) for place, letter in enumerate("abcdefghijklmnopqrstuvwxyz")}
 
 _KEPT = (
-    r"https?://\S+|www\.\S+|[\w.+-]+@[\w-]+\.[\w.-]+|\{[^{}\s]*\}|%\(\w+\)[a-z]|%[sdifgxu@]|</?[a-zA-Z][^<>]*>|&#?\w+;"
-    r"|<[^<>\s]+>|⟦[^⟦⟧]*⟧|\$\{?\w+\}?"
+    r"https?://\S+|www\.\S+|[\w.+-]{1,64}@[\w-]+\.[\w.-]+|\{[^{}\s]*\}|%\(\w+\)[a-z]|%[sdifgxu@]|</?[a-zA-Z][^<>]*>|&#?\w+;"
+    r"|<[^<>\s]+>|⟦[^⟦⟧]*⟧|\[/?\w{0,3}\d+/?\]|\$\{?\w+\}?"
 )
-_MAY_HOLD_KEPT = re.compile(r"[@/{%<&⟦$]|www")
+_MAY_HOLD_KEPT = re.compile(r"[@/{%<&⟦\[$]|www")
 # Signs that stand on or beside a letter are no \w to Python; the dandas of the Indic blocks are punctuation.
 _MARK = (
     r"[\u0300-\u036f\u0483-\u0489\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed"
@@ -107,12 +110,19 @@ def marker(target: str) -> str:
     return target.lower().translate(_CIRCLED)
 
 
-def pseudo_translate(text: str, pair: Pair) -> str:
+def pseudo_translate(text: str, pair: Pair, attempt: int = 0) -> str:
     """Return the pseudo-translation of `text`: a pure function of its arguments. Only empty text stays empty."""
-    return f"{marker(pair.target)} {_invented(text, pair)}" if text else ""
+    return f"{marker(pair.target)} {invented(text, pair, attempt)}" if text else ""
 
 
-def _invented(text: str, pair: Pair) -> str:
+def pseudo_logprobs(text: str, tokens: int) -> tuple[float, ...]:
+    """How sure a model might have been of each of a text's `tokens`: mostly much, as with a sentence it knows well."""
+    lots = random.Random(crc32(text.encode("utf-8", "surrogatepass")))
+    return tuple(math.log(1 - 0.6 * lots.random() ** 2) for _ in range(tokens))
+
+
+def invented(text: str, pair: Pair, attempt: int = 0) -> str:
+    """The pseudo-translation without what it opens with."""
     source, source_spaced = _writing(pair.source)
     target, target_spaced = _writing(pair.target)
     ratio = target.density / source.density
@@ -123,8 +133,8 @@ def _invented(text: str, pair: Pair) -> str:
         word = token["word"]
         if word is None:
             return token[0]
-        invented = _word(word, pair.target, ratio)
-        return f"{invented} " if split_words and text[token.end() : token.end() + 1].isalpha() else invented
+        new = _word(word, pair.target, ratio, attempt)
+        return f"{new} " if split_words and text[token.end() : token.end() + 1].isalpha() else new
 
     return _tokens(longest, bool(_MAY_HOLD_KEPT.search(text)), target_spaced).sub(replaced, text)
 
@@ -148,14 +158,14 @@ def _writing(code: str) -> tuple[_Alphabet, bool]:
 
 
 @lru_cache(maxsize=_CACHED_WORDS)
-def _word(word: str, target: str, ratio: float) -> str:
+def _word(word: str, target: str, ratio: float, attempt: int) -> str:
     alphabet, _ = _writing(target)
-    digest = crc32(f"{target} {word.lower()}".encode("utf-8", "surrogatepass"))
+    digest = crc32(f"{target} {attempt or ''}{word.lower()}".encode("utf-8", "surrogatepass"))
     vowel_first = digest % 2 and alphabet.density > 1  # where vowels are signs, they need a letter to stand on
     turns = (alphabet.vowels, alphabet.consonants) if vowel_first else (alphabet.consonants, alphabet.vowels)
-    invented = ""
+    new = ""
     for place in range(max(1, round(len(word) * ratio))):
         letters = turns[place % 2]
-        invented += letters[(digest >> 8) % len(letters)]
+        new += letters[(digest >> 8) % len(letters)]
         digest = (digest * 1103515245 + 12345) & 0xFFFFFFFF
-    return invented.capitalize() if word[0].isupper() else invented
+    return new.capitalize() if word[0].isupper() else new

@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct, structs
 
-from dragoman.engines.completion import Answer, Piece
+from dragoman.engines.completion import CAN, Answer, Piece
 from dragoman.engines.cores import usable_cores
 from dragoman.engines.url import EngineURL
 from dragoman.errors import (
@@ -47,7 +47,7 @@ from dragoman.errors import (
 )
 from dragoman.prompts.base import Prompt, PromptStyle
 from dragoman.prompts.styles import style_for, style_named
-from dragoman.types import EngineInfo, Output, Segment
+from dragoman.types import Capability, EngineInfo, Output, Segment
 
 if TYPE_CHECKING:
     from dragoman.engines.transformers_worker import Hear, Model
@@ -56,6 +56,7 @@ NAME = "transformers"
 DEFAULT_MAX_BATCH = 16
 DEFAULT_MAX_BATCH_TOKENS = 2048
 CLOSE_WAIT_S = 10.0
+_TELLS: frozenset[Capability] = frozenset({"logprobs"})
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -127,7 +128,7 @@ def _info(url: EngineURL, source: Source, style: PromptStyle | None) -> EngineIn
         max_batch=max_batch,
         max_batch_tokens=url.int_option("max_batch_tokens", DEFAULT_MAX_BATCH_TOKENS),
         max_segment_tokens=style.max_segment_tokens,
-        can=frozenset({"stream"}),
+        can=CAN | style.can | _TELLS,
     )
 
 
@@ -279,6 +280,7 @@ class TransformersEngine:
             revision=model.revision,
             style=self._style.name,
             max_segment_tokens=self._style.max_segment_tokens,
+            can=CAN | self._style.can | _TELLS,
         )
         self._ready = True
         self._check_open()

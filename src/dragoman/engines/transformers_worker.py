@@ -25,12 +25,20 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 from msgspec import Struct
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    LogitsProcessorList,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from dragoman.engines.completion import Piece
 from dragoman.engines.transformers import NAME, Source
+from dragoman.engines.transformers_lots import Lots
 from dragoman.errors import ConfigurationError, EngineError, EngineRejected, EngineUnavailable
-from dragoman.prompts.base import Prompt
+from dragoman.prompts.base import GREEDY, Decoding, Prompt
 from dragoman.types import Tokens
 
 # The scaffold, text and output of every prompt style fit; a model's own 131,072 would let one text fill the memory.
@@ -60,7 +68,8 @@ class Stops(Struct, frozen=True):
 class Row:
     """One prompt's place in a batch.
 
-    The mutable state is the answer's tokens (`ids`), and why it ended (`finish`) or could not be had (`failure`).
+    The mutable state is the answer's tokens (`ids`) with what is known of their log-probabilities, and why it ended
+    (`finish`) or could not be had (`failure`).
     """
 
     def __init__(
@@ -70,17 +79,20 @@ class Row:
         max_tokens: int,
         decode: Callable[[list[int]], str],
         hear: Hear | None = None,
+        decoding: Decoding = GREEDY,
     ) -> None:
         self.prompt_ids = prompt_ids
         self.max_tokens = max_tokens
+        self.decoding = decoding
         self.ids: list[int] = []
+        self.logprobs: list[float] = []
         self.finish: str | None = None
         self.failure: EngineError | None = None
         self._stops = stops
         self._decode = decode
         self._hear = hear
 
-    def take(self, token_id: int) -> None:
+    def take(self, token_id: int, logprob: float | None = None) -> None:
         """Add the next token; a row that is finished takes no more, though the batch goes on."""
         if self.finish is not None:
             return
@@ -88,6 +100,8 @@ class Row:
             self.finish = "stop"
             return
         self.ids.append(token_id)
+        if logprob is not None:
+            self.logprobs.append(logprob)
         if self._stopped_by_text():
             self.finish = "stop"
         elif len(self.ids) >= self.max_tokens:
@@ -98,13 +112,15 @@ class Row:
     def restart(self) -> None:
         """Forget an answer that was broken off."""
         self.ids.clear()
+        self.logprobs.clear()
 
     def outcome(self) -> Piece | EngineError:
         """The failure, or the whole answer; its `finish` is None where it was broken off."""
         if self.failure is not None:
             return self.failure
         text = self._stops.cut(self._decode(self.ids))
-        return Piece(text, self.finish, Tokens(prompt=len(self.prompt_ids), output=len(self.ids)))
+        tokens = Tokens(prompt=len(self.prompt_ids), output=len(self.ids))
+        return Piece(text, self.finish, tokens, tuple(self.logprobs))
 
     def _stopped_by_text(self) -> bool:
         if not self._stops.texts:
@@ -143,7 +159,7 @@ class Model:
     ) -> list[Piece | EngineError]:
         """Complete all prompts in one batch; one answer or error each, in order.
 
-        Answers are those of greedy decoding one by one, up to rounding. Once `abandoned` is set, it ends at the next
+        Answers are those of decoding them one by one, up to rounding. Once `abandoned` is set, it ends at the next
         token, and what is unfinished stays so. `hear` is told each answer so far at each token.
         """
         rows = [self._row(prompt, hear) for prompt in prompts]
@@ -161,7 +177,7 @@ class Model:
                 f"{prompt.max_tokens}, and together they may be {self.context_tokens}; send it in shorter pieces",
                 engine=NAME,
             )
-        return Row(prompt_ids, self._stops(prompt), prompt.max_tokens, self._text_of, hear)
+        return Row(prompt_ids, self._stops(prompt), prompt.max_tokens, self._text_of, hear, prompt.decoding)
 
     def encode(self, prompt: Prompt) -> list[int]:
         """The prompt's token ids, with exactly one `<bos>` where the model wants one.
@@ -224,9 +240,12 @@ class Model:
         return False
 
     def _generate(self, rows: list[Row], abandoned: Event) -> None:
+        lots = Lots([row.decoding for row in rows], self._net.device)
+
         def finished(ids: torch.Tensor, _scores: object) -> torch.Tensor:
-            for row, token_id in zip(rows, ids[:, -1].tolist(), strict=True):
-                row.take(token_id)
+            taken = ids[:, -1]
+            for row, token_id, logprob in zip(rows, taken.tolist(), lots.logprobs_of(taken), strict=True):
+                row.take(token_id, logprob)
             done = [abandoned.is_set() or row.finish is not None for row in rows]
             return torch.tensor(done, device=ids.device)
 
@@ -235,6 +254,7 @@ class Model:
             input_ids=torch.tensor(ids, device=self._net.device),
             attention_mask=torch.tensor(mask, device=self._net.device),
             max_new_tokens=max(row.max_tokens for row in rows),
+            logits_processor=LogitsProcessorList([lots]),
             stopping_criteria=[finished],
         )
 

@@ -12,11 +12,11 @@ from __future__ import annotations
 from functools import lru_cache
 
 from dragoman.languages import english_name, fallbacks
-from dragoman.prompts.base import Prompt
+from dragoman.prompts.base import Decoding, Prompt
 from dragoman.prompts.exemplar_sentences import SENTENCES, Sentences
 from dragoman.prompts.limits import output_tokens
 from dragoman.prompts.markers import as_one_line, clean
-from dragoman.types import Pair, Segment
+from dragoman.types import Capability, Pair, Segment
 
 # With the examples (96 tokens for en to de, 179 for the costliest evaluated pair) well within a context of 2,048.
 MAX_SEGMENT_TOKENS = 128
@@ -31,6 +31,7 @@ class Exemplar:
 
     name = "exemplar"
     max_segment_tokens = MAX_SEGMENT_TOKENS
+    can: frozenset[Capability] = frozenset()
 
     def render(self, segment: Segment) -> Prompt:
         text = as_one_line(segment.text)
@@ -39,6 +40,7 @@ class Exemplar:
             chat=None,
             stop=("\n",),
             max_tokens=output_tokens(text, MAX_OUTPUT_TOKENS),
+            decoding=Decoding.of(segment.asking),
         )
 
     def clean(self, output: str) -> str:

@@ -32,6 +32,7 @@ _STRAY = re.compile(
     r"<(?:bos|eos|pad|(?:start|end)_of_turn"
     r"|\|(?:file_separator|file_ref|im_start|im_end|eot_id|end_of_text|endoftext|end)\|)>"
 )
+_LONE_SURROGATES = re.compile(r"[\ud800-\udfff]")  # no Unicode, so no request can carry them
 _LINE_BREAKS = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
 
 
@@ -46,8 +47,8 @@ def clean(output: str) -> str:
 
 
 def as_one_line(text: str) -> str:
-    """The text as prompts hold it: neutralised, trimmed, and on one line even if a caller broke that rule."""
-    return neutralise(_LINE_BREAKS.sub(" ", text.strip()))
+    """The text as prompts hold it: neutralised, trimmed, on one line even if a caller broke that rule, and Unicode."""
+    return neutralise(_LONE_SURROGATES.sub("\ufffd", _LINE_BREAKS.sub(" ", text.strip())))
 
 
 def _without_one_joiner(marker: re.Match[str]) -> str:

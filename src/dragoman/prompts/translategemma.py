@@ -16,10 +16,10 @@ shorter than 128 tokens (about 600 English or 240 Chinese characters), so only v
 from __future__ import annotations
 
 from dragoman.languages import english_name
-from dragoman.prompts.base import Prompt
+from dragoman.prompts.base import GREEDY, Decoding, Prompt
 from dragoman.prompts.limits import output_tokens
 from dragoman.prompts.markers import as_one_line, clean
-from dragoman.types import Pair, Segment
+from dragoman.types import Capability, Pair, Segment
 
 CONTEXT_TOKENS = 2048
 SCAFFOLD_TOKENS = 112
@@ -35,10 +35,12 @@ class TranslateGemma:
 
     name = "translategemma"
     max_segment_tokens = MAX_SEGMENT_TOKENS
+    can: frozenset[Capability] = frozenset()  # it was not trained to follow any, and does not
 
     def render(self, segment: Segment) -> Prompt:
         text = as_one_line(segment.text)
-        return _prompt(_opening(segment.pair) + _text_task(segment.pair) + text, output_tokens(text, MAX_OUTPUT_TOKENS))
+        user_turn = _opening(segment.pair) + _text_task(segment.pair) + text
+        return _prompt(user_turn, output_tokens(text, MAX_OUTPUT_TOKENS), Decoding.of(segment.asking))
 
     def clean(self, output: str) -> str:
         return clean(output)
@@ -53,13 +55,14 @@ def render_image(pair: Pair) -> Prompt:
     return _prompt(_opening(pair) + _image_task(pair) + "<start_of_image>", MAX_OUTPUT_TOKENS - 256)
 
 
-def _prompt(user_turn: str, max_tokens: int) -> Prompt:
+def _prompt(user_turn: str, max_tokens: int, decoding: Decoding = GREEDY) -> Prompt:
     return Prompt(
         raw=f"<start_of_turn>user\n{user_turn}<end_of_turn>\n<start_of_turn>model\n",
         chat=user_turn,
         stop=_STOP,
         stop_token_ids=_STOP_TOKEN_IDS,
         max_tokens=max_tokens,
+        decoding=decoding,
     )
 
 

@@ -38,7 +38,9 @@ def create_app(
     return app
 
 
-async def serve(speak: Speech, profile: Profile, host: str, port: int, *, speed: float = 1.0) -> None:
+async def serve(
+    speak: Speech, profile: Profile, host: str, port: int, *, speed: float = 1.0, faults: Faults = NO_FAULTS
+) -> None:
     """Run the simulator until the process is told to stop; port 0 takes a free one. Prints one line when it listens.
 
     Raises ConfigurationError when the address cannot be had.
@@ -47,7 +49,7 @@ async def serve(speak: Speech, profile: Profile, host: str, port: int, *, speed:
     slots = "1 slot" if profile.slots == 1 else f"{profile.slots} slots"
     with listen(host, port) as listener:
         print(f"{address_of(listener)} speaks {speak} and plays {profile.name}: {model}, {slots}", flush=True)
-        await _server(create_app(speak, profile, speed=speed)).serve(sockets=[listener])
+        await _server(create_app(speak, profile, speed=speed, faults=faults)).serve(sockets=[listener])
 
 
 @asynccontextmanager

@@ -16,22 +16,26 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Send
 
-from dragoman.engines.simulated import Generation
-from dragoman.simulator.reading import read_prompt
+from dragoman.engines.simulated import Generation, Said, Work
+from dragoman.simulator.reading import attempt_of, read_prompt
 from dragoman.simulator.serving import Endpoint, Refusal, Served, json_endpoint, json_page, send_answer, send_pieces
 
 _NDJSON = b"application/x-ndjson"
 _BYTES_PER_WEIGHT = {"bf16": 2.0, "q4": 0.6}
 _QUANTIZATION = {"bf16": "BF16", "q4": "Q4_K_M"}
 _CONTEXT_TOKENS = 131_072
+_VERSION = "0.12.11"
+"""The first that tells log-probabilities."""
 _START = datetime.now(UTC).isoformat()
 
 
 class Options(Struct, frozen=True):
-    """Options that change the answer; the others, such as temperature, change nothing here and are let through."""
+    """Options that change the answer; the others, such as `top_p`, change nothing here and are let through."""
 
     num_predict: int = -1
     stop: tuple[str, ...] = ()
+    temperature: float = 0.8
+    seed: int | None = None
 
 
 class GenerateRequest(Struct):
@@ -39,6 +43,7 @@ class GenerateRequest(Struct):
     prompt: str = ""
     stream: bool = True
     raw: bool = False
+    logprobs: bool = False
     options: Options = Options()
 
 
@@ -54,7 +59,7 @@ def routes(served: Served) -> list[Route]:
         Route("/api/show", json_endpoint(ShowRequest, server.show, _error), methods=["POST"]),
         Route("/api/tags", json_page(server.tags)),
         Route("/api/ps", json_page(server.loaded)),
-        Route("/api/version", json_page(lambda: {"version": "0.0.0"})),
+        Route("/api/version", json_page(lambda: {"version": _VERSION})),
         Route("/", lambda _: Response("Ollama is running")),
     ]
 
@@ -68,19 +73,19 @@ class _Ollama:
 
     async def generate(self, request: GenerateRequest, receive: Receive, send: Send) -> None:
         self._check_model(request.model)
-        limit = request.options.num_predict
-        work = read_prompt(request.prompt, max_tokens=limit if limit > 0 else None, stop=request.options.stop)
-        generation = self._served.generation(work)
+        generation = self._served.generation(_work(request))
         started_ns = time.monotonic_ns()
 
-        def chunk(text: str) -> bytes:
-            return _line({"model": request.model, "created_at": _now(), "response": text, "done": False})
+        def chunk(piece: Said) -> bytes:
+            head = {"model": request.model, "created_at": _now(), "response": piece.text, "done": False}
+            return _line(head | _logprobs(piece.logprobs))
 
         def last() -> bytes:
             return _line(_summary(request.model, "", generation, started_ns))
 
         def whole() -> object:
-            return _summary(request.model, generation.text, generation, started_ns)
+            summary = _summary(request.model, generation.text, generation, started_ns)
+            return summary | _logprobs(generation.logprobs)
 
         if request.stream:
             await send_pieces(receive, send, generation, _NDJSON, chunk, last)
@@ -119,6 +124,21 @@ class _Ollama:
     def _check_model(self, name: str) -> None:
         if name not in self._names:
             raise Refusal(404, f"model '{name}' not found")
+
+
+def _work(request: GenerateRequest) -> Work:
+    options = request.options
+    return read_prompt(
+        request.prompt,
+        max_tokens=options.num_predict if options.num_predict > 0 else None,
+        stop=options.stop,
+        attempt=attempt_of(options.temperature, options.seed),
+        logprob=request.logprobs,
+    )
+
+
+def _logprobs(logprobs: tuple[float, ...]) -> dict[str, Any]:
+    return {"logprobs": [{"token": "", "logprob": logprob} for logprob in logprobs]} if logprobs else {}
 
 
 def _summary(model: str, text: str, generation: Generation, started_ns: int) -> dict[str, Any]:

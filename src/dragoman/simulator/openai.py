@@ -14,8 +14,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Send
 
-from dragoman.engines.simulated import Generation, Work
-from dragoman.simulator.reading import read_prompt
+from dragoman.engines.simulated import Generation, Said, Work
+from dragoman.simulator.reading import attempt_of, read_prompt
 from dragoman.simulator.serving import Endpoint, Refusal, Served, json_page, send_answer, send_pieces
 
 _SSE = b"text/event-stream; charset=utf-8"
@@ -36,20 +36,28 @@ class StreamOptions(Struct):
 
 
 class _Sampling(Struct, kw_only=True):
-    """Fields that change the answer; the others, such as temperature, change nothing here and are let through."""
+    """Fields that change the answer; the others, such as `top_p`, change nothing here and are let through.
+
+    `logprobs` is a number of tokens for completions and a yes for chat; how many others were likely is not told here.
+    """
 
     model: str
     stream: bool = False
     stream_options: StreamOptions | None = None
     stop: str | list[str] | None = None
-
-    @property
-    def stops(self) -> tuple[str, ...]:
-        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
+    temperature: float = 1.0
+    seed: int | None = None
+    logprobs: int | bool | None = None
 
     @property
     def wants_usage(self) -> bool:
         return self.stream_options is not None and self.stream_options.include_usage
+
+    def asked(self, prompt: str, max_tokens: int | None) -> Work:
+        """What is to be done for this prompt, or turn of the user."""
+        stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
+        attempt = attempt_of(self.temperature, self.seed)
+        return read_prompt(prompt, max_tokens=max_tokens, stop=stop, attempt=attempt, logprob=bool(self.logprobs))
 
 
 class CompletionRequest(_Sampling, kw_only=True):
@@ -71,17 +79,26 @@ class ChatRequest(_Sampling, kw_only=True):
 
 
 class _Form(Struct, frozen=True):
-    """How one of the two routes words its answers: the object names and where the text goes."""
+    """How one of the two routes words its answers: the object names, and where text and log-probabilities go."""
 
     id_prefix: str
     whole_object: str
     piece_object: str
     whole: Callable[[str], dict[str, Any]]
     piece: Callable[[str], dict[str, Any]]
+    logprobs: Callable[[tuple[float, ...]], dict[str, Any]]
+
+    def told(self, logprobs: tuple[float, ...]) -> dict[str, Any] | None:
+        return self.logprobs(logprobs) if logprobs else None
 
 
 _COMPLETION = _Form(
-    "cmpl", "text_completion", "text_completion", lambda text: {"text": text}, lambda text: {"text": text}
+    "cmpl",
+    "text_completion",
+    "text_completion",
+    lambda text: {"text": text},
+    lambda text: {"text": text},
+    lambda logprobs: {"token_logprobs": logprobs},
 )
 _CHAT = _Form(
     "chatcmpl",
@@ -89,6 +106,7 @@ _CHAT = _Form(
     "chat.completion.chunk",
     lambda text: {"message": {"role": "assistant", "content": text}},
     lambda text: {"delta": {"role": "assistant", "content": text}},
+    lambda logprobs: {"content": [{"token": "", "logprob": logprob} for logprob in logprobs]},
 )
 
 
@@ -110,7 +128,7 @@ class _OpenAI:
 
     async def complete(self, request: CompletionRequest, receive: Receive, send: Send) -> None:
         self._check(request.model, request.max_tokens)
-        work = read_prompt(request.prompt, max_tokens=request.max_tokens, stop=request.stops)
+        work = request.asked(request.prompt, request.max_tokens)
         await self._answer(_COMPLETION, request, work, receive, send)
 
     async def chat(self, request: ChatRequest, receive: Receive, send: Send) -> None:
@@ -119,7 +137,7 @@ class _OpenAI:
         turns = [message.content for message in request.messages if message.role == "user"]
         if not turns:
             raise Refusal(400, "messages holds no turn of the user")
-        work = read_prompt(turns[-1], max_tokens=limit, stop=request.stops)
+        work = request.asked(turns[-1], limit)
         await self._answer(_CHAT, request, work, receive, send)
 
     def models(self) -> object:
@@ -144,16 +162,17 @@ class _OpenAI:
         generation = self._served.generation(work)
         head = {"id": f"{form.id_prefix}-{next(_numbers)}", "created": int(time.time()), "model": request.model}
 
-        def chunk(text: str) -> bytes:
-            return _event(head | {"object": form.piece_object, "choices": [_choice(form.piece(text), None)]})
+        def chunk(piece: Said) -> bytes:
+            choice = _choice(form.piece(piece.text), form.told(piece.logprobs), None)
+            return _event(head | {"object": form.piece_object, "choices": [choice]})
 
         def last() -> bytes:
             usage = head | {"object": form.piece_object, "choices": [], "usage": _usage(generation)}
-            end = head | {"object": form.piece_object, "choices": [_choice(form.piece(""), generation)]}
+            end = head | {"object": form.piece_object, "choices": [_choice(form.piece(""), None, generation)]}
             return _event(end) + (_event(usage) if request.wants_usage else b"") + _DONE
 
         def whole() -> object:
-            choices = [_choice(form.whole(generation.text), generation)]
+            choices = [_choice(form.whole(generation.text), form.told(generation.logprobs), generation)]
             return head | {"object": form.whole_object, "choices": choices, "usage": _usage(generation)}
 
         if request.stream:
@@ -168,9 +187,9 @@ class _OpenAI:
             raise Refusal(400, f"max_tokens must be at least 1, got {max_tokens}.")
 
 
-def _choice(content: dict[str, Any], finished: Generation | None) -> dict[str, Any]:
+def _choice(content: dict[str, Any], logprobs: dict[str, Any] | None, finished: Generation | None) -> dict[str, Any]:
     reason = None if finished is None else "length" if finished.truncated else "stop"
-    return {"index": 0, **content, "logprobs": None, "finish_reason": reason}
+    return {"index": 0, **content, "logprobs": logprobs, "finish_reason": reason}
 
 
 def _usage(generation: Generation) -> dict[str, Any]:

@@ -28,7 +28,7 @@ _STYLES = (
     # the request for chat models
     re.compile(
         r"\ATranslate the [^\n]*? \((?P<source>[\w-]+)\) text below into [^\n]*? \((?P<target>[\w-]+)\)\.[^\n]*\n\n"
-        r"(?P<text>.*)\Z",
+        r"(?:Between the two fences [^\n]*\n---\n[^\n]*\n---\n\n)?(?P<text>.*)\Z",
         re.DOTALL,
     ),
     # the examples for base models
@@ -40,7 +40,14 @@ _STYLES = (
 )
 
 
-def read_prompt(prompt: str, *, max_tokens: int | None = None, stop: tuple[str, ...] = ()) -> Work:
+def read_prompt(
+    prompt: str,
+    *,
+    max_tokens: int | None = None,
+    stop: tuple[str, ...] = (),
+    attempt: int = 0,
+    logprob: bool = False,
+) -> Work:
     """Return the work that `prompt` asks for. What stands before the text is the prefix that others may share."""
     asked = next(filter(None, (style.search(prompt) for style in _STYLES)), None)
     start = asked.start("text") if asked else 0
@@ -53,7 +60,14 @@ def read_prompt(prompt: str, *, max_tokens: int | None = None, stop: tuple[str, 
         prompt_tokens=estimate_tokens(prompt),
         max_tokens=max_tokens,
         stop=stop,
+        attempt=attempt,
+        logprob=logprob,
     )
+
+
+def attempt_of(temperature: float, seed: int | None) -> int:
+    """Which of a text's translations is asked for: at temperature 0 the first, else the one of this seed."""
+    return (seed or 0) if temperature > 0 else 0
 
 
 def _code(said: str) -> str:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from dragoman.engines.simulated import Generation, SimulatedModel, Work
+from dragoman.engines.simulated import Generation, Said, SimulatedModel, Work
 from dragoman.engines.simulated_profiles import Profile
 from dragoman.errors import EngineError
 
@@ -117,11 +117,11 @@ async def send_pieces(
     send: Send,
     generation: Generation,
     content_type: bytes,
-    chunk: Callable[[str], bytes],
+    chunk: Callable[[Said], bytes],
     last: Callable[[], bytes],
 ) -> None:
     """Send the answer as it comes. The head goes out with the first piece, so an early failure keeps its status."""
-    started, piece = False, ""
+    started, piece = False, Said("", ())
     with _aborted_when_client_leaves(receive, generation):
         async with aclosing(generation.pieces()) as pieces:
             async for piece in pieces:
