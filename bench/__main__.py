@@ -1,4 +1,7 @@
-"""`python -m bench [NAME ...]`: run the named benches, or all, print what they found and keep it in RESULTS.md."""
+"""`python -m bench [NAME ...]`: run the named benches, or all, print what they found and keep it in RESULTS.md.
+
+`fidelity` stands for all whose names begin with it.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,12 @@ from collections.abc import Awaitable, Callable
 
 from bench import (
     added_latency,
+    affinity,
     article,
     connections,
     embedded,
     engine_use,
+    fidelity,
     hot_memory,
     lanes,
     limiter,
@@ -29,21 +34,27 @@ BENCHES: dict[str, Callable[[], Awaitable[Report]]] = {
     "lanes": lanes.run,
     "engine_use": engine_use.run,
     "added_latency": added_latency.run,
+    "affinity": affinity.run,
     "connections": connections.run,
     "zipf": zipf.run,
     "hot_memory": hot_memory.run,
     "limiter": limiter.run,
+    **fidelity.BENCHES,
 }
 
 
 async def main(names: list[str]) -> None:
-    unknown = [name for name in names if name not in BENCHES]
+    unknown = [name for name in names if not _called(name)]
     if unknown:
         sys.exit(f"no bench is called {', '.join(unknown)}; there are {', '.join(BENCHES)}")
-    for name in names or BENCHES:
-        report = await BENCHES[name]()
+    for bench in [bench for name in names for bench in _called(name)] or BENCHES:
+        report = await BENCHES[bench]()
         print(report.markdown(), flush=True)
         write(report)
+
+
+def _called(name: str) -> list[str]:
+    return [name] if name in BENCHES else [bench for bench in BENCHES if bench.startswith(f"{name}_")]
 
 
 if __name__ == "__main__":

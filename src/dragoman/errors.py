@@ -4,7 +4,13 @@ DragomanError
 ├── InvalidRequest                the caller's mistake; nothing was started
 │   ├── UnknownLanguage
 │   ├── UnsupportedPair
+│   ├── UnknownGlossary
 │   └── TooLarge
+├── Refused                       the caller may not, or not now; nothing was started
+│   ├── Unauthorized              no valid key
+│   ├── Forbidden                 the key is not for this
+│   ├── QuotaExceeded             the characters of this period are used up
+│   └── TooManyRequests           too many in a short time
 ├── Overloaded                    too much is waiting already
 ├── DeadlineExceeded              the caller's time ran out
 ├── ShuttingDown                  the process takes no new work
@@ -13,7 +19,8 @@ DragomanError
 │   ├── EngineTimeout             it did not answer in time
 │   ├── EngineRejected            it answered, and said no: another try will not help
 │   └── BadOutput                 it answered with something that is no translation
-│       └── OutputTruncated       it ran into its output limit
+│       ├── OutputTruncated       it ran into its output limit
+│       └── Unfaithful            it answered, and something of the text was lost or broken
 └── ConfigurationError            the operator's mistake; found at start where possible
     └── MissingExtra
 
@@ -23,6 +30,8 @@ DragomanError
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+from dragoman.types import Finding
 
 
 class DragomanError(Exception):
@@ -58,8 +67,36 @@ class UnsupportedPair(InvalidRequest):
     """The engine does not translate between these two languages."""
 
 
+class UnknownGlossary(InvalidRequest):
+    """There is no such glossary, or it has no terms for this pair."""
+
+
 class TooLarge(InvalidRequest):
     """The request is larger than the limit that `field` and `limit` name."""
+
+
+class Refused(DragomanError):
+    """The caller may not do this, or not now."""
+
+
+class Unauthorized(Refused):
+    """There is no key with the request, or not one that is known."""
+
+
+class Forbidden(Refused):
+    """The key is known and does not allow this."""
+
+
+class QuotaExceeded(Refused):
+    """The characters that the key allows in this period are used up."""
+
+
+class TooManyRequests(Refused):
+    """The key's requests or characters of this short time are used up. Try again in `retry_after_s` seconds."""
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class Overloaded(DragomanError):
@@ -108,6 +145,14 @@ class OutputTruncated(BadOutput):
     def __init__(self, message: str, *, engine: str, partial: str) -> None:
         super().__init__(message, engine=engine)
         self.partial = partial
+
+
+class Unfaithful(BadOutput):
+    """Something of the text was lost or broken in its translation, and could not be repaired; `findings` say what."""
+
+    def __init__(self, findings: Sequence[Finding], *, engine: str) -> None:
+        super().__init__(" ".join(finding.message for finding in findings), engine=engine)
+        self.findings = tuple(findings)
 
 
 class ConfigurationError(DragomanError):

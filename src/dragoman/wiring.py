@@ -28,6 +28,8 @@ from dragoman.engines import ollama
 from dragoman.engines.registry import open_engine
 from dragoman.languages import all_languages
 from dragoman.listening import BACKLOG, address_of, listen
+from dragoman.memory.glossaries import Glossaries
+from dragoman.memory.glossary_file import FILE_NAME
 from dragoman.memory.hot import HotMemory
 from dragoman.memory.sqlite import open_sqlite
 from dragoman.memory.tiers import TieredMemory
@@ -163,10 +165,11 @@ async def serve_on(
     async with (
         open_translator(settings, engines=choice.urls, part=part) as translator,
         open_metrics(translator, settings) as metrics,
+        Glossaries(data_path(settings) / FILE_NAME) as glossaries,
     ):
         announce(f"Starting {', '.join(choice.urls)}\n  because {choice.why}.")
         await asyncio.to_thread(_load_language_data)
-        server = _Server(settings, create_app(translator, settings, metrics))
+        server = _Server(settings, create_app(translator, settings, metrics, glossaries))
         serving = asyncio.create_task(server.serve(sockets=[listener]), name="serve HTTP")
         try:
             await _announce_when_ready(translator, listener, serving, announce)

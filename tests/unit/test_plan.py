@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from dragoman.core.flights import Flown
 from dragoman.core.plan import Limits, Plan, check, finish, prepare
+from dragoman.core.sentence import Answer, judge
 from dragoman.errors import EngineRejected, InvalidRequest, TooLarge, UnknownLanguage, UnsupportedPair
 from dragoman.types import EngineInfo, Output, Pair, Segment, Tokens, TranslateRequest, Translation
 
@@ -21,10 +22,18 @@ def request(*texts: str, targets: tuple[str, ...] = ("de",), source: str | None 
 
 def finished(plan: Plan, translate: dict[str, str] | None = None) -> list[str]:
     """The texts after each segment is replaced by its translation, or by itself."""
-    flown = [Flown(Output((translate or {}).get(segment.text, segment.text))) for segment in plan.segments]
-    results = finish(plan, flown, INFO, prepare_ms=1.0)
+    spoken = [(translate or {}).get(segment.text, segment.text) for segment in segments(plan)]
+    results = finish(plan, answers(plan, *map(Output, spoken)), INFO, prepare_ms=1.0)
     assert all(isinstance(result, Translation) for result in results)
     return [result.text for result in results if isinstance(result, Translation)]
+
+
+def segments(plan: Plan) -> list[Segment]:
+    return [sentence.segment for sentence in plan.sentences]
+
+
+def answers(plan: Plan, *outcomes: Output | EngineRejected) -> list[Answer]:
+    return [judge(one, Flown(outcome), "test") for one, outcome in zip(plan.sentences, outcomes, strict=True)]
 
 
 class TestCheck:
@@ -67,19 +76,19 @@ class TestPrepare:
         plan = prepare(request("Good morning. How are you?"), INFO)
 
         pair = Pair("en", "de")
-        assert plan.segments == [Segment("Good morning.", pair), Segment("How are you?", pair)]
+        assert segments(plan) == [Segment("Good morning.", pair), Segment("How are you?", pair)]
 
     def test_equal_segments_are_merged_also_across_texts(self) -> None:
         plan = prepare(request("Yes.\nYes.", "No.", "Yes."), INFO)
 
-        assert [segment.text for segment in plan.segments] == ["Yes.", "No."]
+        assert [segment.text for segment in segments(plan)] == ["Yes.", "No."]
         assert finished(plan, {"Yes.": "Ja.", "No.": "Nein."}) == ["Ja.\nJa.", "Nein.", "Ja."]
 
     def test_targets_of_a_text_stand_together(self) -> None:
         plan = prepare(request("One.", "Two.", targets=("de", "fr")), INFO)
 
         assert [item.pair.target for item in plan.items] == ["de", "fr", "de", "fr"]
-        assert len(plan.segments) == 4
+        assert len(segments(plan)) == 4
 
     def test_aliases_are_made_uniform(self) -> None:
         plan = prepare(request("Hello there", source="EN-us", targets=("zh_cn",)), INFO)
@@ -99,7 +108,7 @@ class TestPrepare:
         info = EngineInfo(name="small", model="m", slots=1, max_segment_tokens=400, pairs=frozenset({Pair("en", "de")}))
         plan = prepare(request("Yes.", targets=("fr", "de")), info)
 
-        french, german = finish(plan, [Flown(Output("Ja."))], info, prepare_ms=1.0)
+        french, german = finish(plan, answers(plan, Output("Ja.")), info, prepare_ms=1.0)
 
         assert isinstance(french, UnsupportedPair)
         assert french.accepted == ("de",)
@@ -116,14 +125,14 @@ class TestPrepare:
     def test_a_text_without_letters_needs_no_engine_and_no_language(self, text: str) -> None:
         plan = prepare(request(text, source=None), INFO)
 
-        assert plan.segments == []
+        assert segments(plan) == []
         assert finished(plan) == [text]
         assert plan.items[0].pair.source == "und"
 
     def test_a_text_already_in_the_target_language_comes_back_as_it_is(self) -> None:
         plan = prepare(request("Guten Tag.  Wie geht's?", source="de"), INFO)
 
-        assert plan.segments == []
+        assert segments(plan) == []
         assert finished(plan) == ["Guten Tag.  Wie geht's?"]
 
 
@@ -137,9 +146,8 @@ class TestFinish:
     def test_a_text_one_of_whose_segments_failed_is_that_error_and_the_others_arrive(self) -> None:
         plan = prepare(request("Yes. No.", "Yes."), INFO)
         error = EngineRejected("no", engine="test")
-        flown = [Flown(Output("Ja.")), Flown(error)]
 
-        first, second = finish(plan, flown, INFO, prepare_ms=1.0)
+        first, second = finish(plan, answers(plan, Output("Ja."), error), INFO, prepare_ms=1.0)
 
         assert first is error
         assert isinstance(second, Translation)
@@ -152,7 +160,8 @@ class TestFinish:
             Flown(Output("Nein.", Tokens(81, 70, 4)), queue_ms=5.0, engine_ms=10.0),
         ]
 
-        (result,) = finish(plan, flown, INFO, prepare_ms=0.5)
+        judged = [judge(one, came, "test") for one, came in zip(plan.sentences, flown, strict=True)]
+        (result,) = finish(plan, judged, INFO, prepare_ms=0.5)
 
         assert isinstance(result, Translation)
         assert result.tokens == Tokens(161, 140, 7)

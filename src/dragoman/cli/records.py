@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, structs
 
 from dragoman.cli.lines import MAX_LINE_BYTES, Line
 from dragoman.errors import DragomanError, InvalidRequest, TooLarge
@@ -40,13 +40,15 @@ class Records(Protocol):
 
 
 class Texts(Struct, frozen=True):
-    """Each line is a text, and gives a line for each target; an empty one where that failed, so that lines pair up."""
+    """Each line is a text, and gives a line for each target; an empty one where that failed, so that lines pair up.
 
-    source: str | None
-    targets: tuple[str, ...]
+    `asked` is what is asked of every line, without its text.
+    """
+
+    asked: TranslateRequest
 
     def parse(self, line: Line) -> TranslateRequest:
-        return TranslateRequest(texts=(_text_of(line),), targets=self.targets, source=self.source)
+        return structs.replace(self.asked, texts=(_text_of(line),))
 
     def translated(self, line: Line, request: TranslateRequest, results: Results) -> Answer:
         errors = _errors(request, results)
@@ -55,7 +57,7 @@ class Texts(Struct, frozen=True):
         return Answer("".join(f"{text}\n" for text in texts).encode(), bool(errors), reports)
 
     def refused(self, line: Line, error: DragomanError) -> Answer:
-        return Answer(b"\n" * len(self.targets), True, (f"{line.place}: {error.message}",))
+        return Answer(b"\n" * len(self.asked.targets), True, (f"{line.place}: {error.message}",))
 
 
 class JSONTexts(Texts, frozen=True):
@@ -75,20 +77,20 @@ class JSONObjects(Struct, frozen=True):
     by target where there are any, and `error` where something failed.
     """
 
-    source: str | None
-    targets: tuple[str, ...]
+    asked: TranslateRequest
 
     def parse(self, line: Line) -> TranslateRequest:
         fields = _fields_of(line)
         if "text" not in fields:
             raise InvalidRequest('the object has no "text"')
         target = _string(fields, "target")
-        if target is None and not self.targets:
+        if target is None and not self.asked.targets:
             raise InvalidRequest('the object has no "target", and --to is not given')
-        return TranslateRequest(
+        return structs.replace(
+            self.asked,
             texts=(_string(fields, "text") or "",),
-            targets=self.targets if target is None else (target,),
-            source=_string(fields, "source") or self.source,
+            targets=self.asked.targets if target is None else (target,),
+            source=_string(fields, "source") or self.asked.source,
         )
 
     def translated(self, line: Line, request: TranslateRequest, results: Results) -> Answer:

@@ -45,6 +45,16 @@ def add_to(commands: Commands) -> None:
         action="store_true",
         help='read and write one JSON object a line: {"text": …}, "source" and "target" if wanted, others are kept',
     )
+    parser.add_argument(
+        "--format", choices=("text", "html", "xml", "markdown"), default="text", help="what each text is written in"
+    )
+    parser.add_argument(
+        "--keep", metavar="WORDS", action="append", default=[], help="not to translate; may be repeated"
+    )
+    parser.add_argument(
+        "--glossary", metavar="NAME", action="append", default=[], help="a stored glossary to follow; may be repeated"
+    )
+    parser.add_argument("--strict", action="store_true", help="fail a text rather than print it with a fault")
     add_settings(parser, "engine", "memory", "storage", "limits")
     parser.set_defaults(run=run)
 
@@ -59,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     lines = _lines(arguments)
     if arguments.json:
         lines = (line for line in lines if line.raw.strip())
-    failed_count = wiring.run(_translate_all(settings, lines, _records(arguments)))
+    failed_count = wiring.run(_translate_all(settings, lines, arguments))
     if failed_count:
         print(f"dragoman: {failed_count} failed", file=sys.stderr)
     return 1 if failed_count else 0
@@ -78,13 +88,25 @@ def _refuse_what_does_not_fit(arguments: argparse.Namespace) -> None:
         languages.resolve(code)
 
 
-def _records(arguments: argparse.Namespace) -> Records:
+async def _records(arguments: argparse.Namespace, settings: Settings) -> Records:
     from dragoman.cli.records import JSONObjects, JSONTexts, Texts
+    from dragoman.memory.glossaries import Glossaries
+    from dragoman.memory.glossary_file import FILE_NAME
+    from dragoman.settings import data_path
+    from dragoman.types import TranslateRequest, Wishes
 
-    source, targets = arguments.source, tuple(arguments.targets)
+    async with Glossaries(data_path(settings) / FILE_NAME) as stored:
+        glossaries = tuple([await stored.load(name) for name in arguments.glossary])
+    asked = TranslateRequest(
+        texts=(),
+        targets=tuple(arguments.targets),
+        source=arguments.source,
+        format=arguments.format,
+        wishes=Wishes(keep=tuple(arguments.keep), glossaries=glossaries, strict=arguments.strict),
+    )
     if not arguments.json:
-        return Texts(source, targets)
-    return JSONTexts(source, targets) if arguments.texts else JSONObjects(source, targets)
+        return Texts(asked)
+    return JSONTexts(asked) if arguments.texts else JSONObjects(asked)
 
 
 def _lines(arguments: argparse.Namespace) -> Iterator[Line]:
@@ -107,7 +129,7 @@ def _open(path: str) -> BinaryIO:
         raise ConfigurationError(f"--file {path}: {error.strerror}") from error
 
 
-async def _translate_all(settings: Settings, lines: Iterator[Line], records: Records) -> int:
+async def _translate_all(settings: Settings, lines: Iterator[Line], arguments: argparse.Namespace) -> int:
     """Translate every line; how many failed."""
     import asyncio
 
@@ -115,6 +137,7 @@ async def _translate_all(settings: Settings, lines: Iterator[Line], records: Rec
     from dragoman.cli.session import open_ready
 
     failed_count = 0
+    records = await _records(arguments, settings)
 
     async def put(answer: Answer) -> None:
         nonlocal failed_count

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Literal
 
 from msgspec import Struct
 
 from dragoman.errors import DragomanError, EngineError
 from dragoman.types import Lane, Output, Segment
 
+Origin = Literal["engine", "memory", "person"]
+
 
 class Flown(Struct, frozen=True):
     """What became of one segment, and how long it waited for a slot and spent in the engine.
 
-    `remembered` says that it did not fly at all: the memory knew it.
+    `origin` tells those that did not fly at all: the memory knew what an engine had written, or a person.
     """
 
     outcome: Output | DragomanError
     queue_ms: float = 0.0
     engine_ms: float = 0.0
-    remembered: bool = False
+    origin: Origin = "engine"
 
 
 class Wait:

@@ -1,23 +1,25 @@
-"""The way of one request: prepare, look up, fly, finish."""
+"""The way of one request: prepare, look up, fly, judge, repair, finish."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from types import TracebackType
-from typing import Self
+from typing import ParamSpec, Self, TypeVar
 
 from msgspec import structs
 
 from dragoman.core import plan as planning
+from dragoman.core import repair
 from dragoman.core.flights import Flown
 from dragoman.core.plan import Limits, Plan
 from dragoman.core.pool import Pool
 from dragoman.core.scheduler import Scheduler, Scheduling
-from dragoman.errors import DragomanError
+from dragoman.core.sentence import Answer, Sentence, another, judge
+from dragoman.errors import DragomanError, Overloaded
 from dragoman.memory.base import Entry
 from dragoman.memory.keys import key_of, key_of_human
 from dragoman.memory.tiers import TieredMemory
@@ -26,8 +28,14 @@ from dragoman.types import EngineInfo, Output, Readiness, Segment, TranslateRequ
 
 log = logging.getLogger(__name__)
 
-CHARACTERS_ON_LOOP = 4_000
-"""Preparing more text than this happens in a thread: it would hold the event loop for more than about a millisecond."""
+CHARACTERS_ON_LOOP = 1_000
+"""Work on more text than this happens in a thread: it would hold the event loop for more than about a millisecond."""
+
+MARKUP_WORK = 2
+"""How much more work a character of markup is than one of plain text."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Translator:
@@ -103,8 +111,10 @@ class Translator:
         planning.check(request, self._limits)
         plan = await self._prepare(request)
         prepare_ms = (time.perf_counter() - started) * 1e3
-        flown = await self._answers(plan.segments, request, deadline) if plan.segments else []
-        results = planning.finish(plan, flown, self.info, prepare_ms)
+        answers, alternatives = await self._answers(plan.sentences, request, deadline)
+        results = planning.finish(
+            plan, answers, self.info, prepare_ms, alternatives=alternatives, strict=request.wishes.strict
+        )
         self.translations.count_each("translated", results)
         total_ms = (time.perf_counter() - started) * 1e3
         return [_with_total(result, total_ms) for result in results]
@@ -117,57 +127,108 @@ class Translator:
         return result
 
     async def _prepare(self, request: TranslateRequest) -> Plan:
-        if sum(map(len, request.texts)) <= CHARACTERS_ON_LOOP:
-            return planning.prepare(request, self.info)
-        return await asyncio.to_thread(planning.prepare, request, self.info)
+        characters = sum(map(len, request.texts)) * (1 if request.format == "text" else MARKUP_WORK)
+        if request.wishes.glossaries:  # the first use of one makes its automaton
+            return await asyncio.to_thread(planning.prepare, request, self.info)
+        return await _aside(characters, planning.prepare, request, self.info)
 
-    async def _answers(self, segments: Sequence[Segment], request: TranslateRequest, deadline: float) -> list[Flown]:
-        """What the memory knows, and the rest flown."""
-        remembered = await self._recall(segments)
-        missing = [segment for segment, known in zip(segments, remembered, strict=True) if known is None]
-        self._scheduler.segments.count("remembered", len(segments) - len(missing))
-        if not missing:
-            return [known for known in remembered if known is not None]
-        flown = await self._scheduler.fly(missing, deadline, request.lane, keep=not request.no_store)
+    async def _answers(
+        self, sentences: Sequence[Sentence], request: TranslateRequest, deadline: float
+    ) -> tuple[list[Answer], list[list[Answer]]]:
+        """The best answer to each sentence, and as many sets of other ones as are wanted and the engine can give."""
+        if not sentences:
+            return [], []
+        wanted = request.wishes.alternatives if "sampling" in self.info.can else 0
+        others = [[another(one, number + 1) for one in sentences] for number in range(wanted)]
+        answers = await self._asked([*sentences, *chain.from_iterable(others)], request, deadline)
+        best = await self._repaired(sentences, answers[: len(sentences)], request, deadline)
+        return best, [
+            answers[start : start + len(sentences)] for start in range(len(sentences), len(answers), len(sentences))
+        ]
+
+    async def _asked(self, sentences: Sequence[Sentence], request: TranslateRequest, deadline: float) -> list[Answer]:
+        """What the memory or the engine answers to each sentence, judged; what is sound is remembered."""
+        flown = await self._outcomes(sentences, request, deadline)
+        characters = sum(len(sentence.run.text) for sentence in sentences)
+        answers = await _aside(characters, _judged, sentences, flown, self.info.name)
         if not request.no_store:
-            await self._remember(missing, flown)
-        fresh = iter(flown)
-        return [known or next(fresh) for known in remembered]
+            await self._remember(sentences, answers, flown)
+        return answers
 
-    async def _recall(self, segments: Sequence[Segment]) -> list[Flown | None]:
+    async def _repaired(
+        self, sentences: Sequence[Sentence], answers: list[Answer], request: TranslateRequest, deadline: float
+    ) -> list[Answer]:
+        """The answers, each that had a fault tried again by the means that fits it."""
+        for turn in range(repair.ROUNDS):
+            remedies = {
+                number: remedy
+                for number, (sentence, answer) in enumerate(zip(sentences, answers, strict=True))
+                if (remedy := repair.remedy_for(sentence, answer, self.info, turn)) is not None
+            }
+            if not remedies:
+                break
+            tried = list(chain.from_iterable(remedy.sentences.values() for remedy in remedies.values()))
+            try:
+                found = iter(await self._asked(tried, request, deadline))
+            except Overloaded:
+                break  # what there is, with its findings, is more than nothing
+            for number, remedy in remedies.items():
+                again = repair.remedied(remedy, {run: next(found) for run in remedy.sentences})
+                answers[number] = repair.better(answers[number], again, remedy.why)
+        return answers
+
+    async def _outcomes(self, sentences: Sequence[Sentence], request: TranslateRequest, deadline: float) -> list[Flown]:
+        """What the memory knows, and the rest flown, equal segments once."""
+        known = await self._recall(sentences)
+        missing = list(dict.fromkeys(one.segment for one, flown in zip(sentences, known, strict=True) if flown is None))
+        self._scheduler.segments.count("remembered", len(known) - known.count(None))
+        if not missing:
+            return [flown for flown in known if flown is not None]
+        fresh = await self._scheduler.fly(missing, deadline, request.lane, keep=not request.no_store)
+        by_segment = dict(zip(missing, fresh, strict=True))
+        return [flown or by_segment[one.segment] for one, flown in zip(sentences, known, strict=True)]
+
+    async def _recall(self, sentences: Sequence[Sentence]) -> list[Flown | None]:
         """A person's translation where there is one, else what this model wrote before, else None."""
         if self._memory is None:
-            return [None] * len(segments)
+            return [None] * len(sentences)
         info = self.info
-        keys = [(key_of_human(segment), key_of(info, segment)) for segment in segments]
-        found = _first_known(self._memory.peek(list(chain.from_iterable(keys))))
-        missing = [index for index, entry in enumerate(found) if entry is None]
-        if missing:  # only for these are the slower tiers asked
-            deeper = await self._memory.get_many([key for index in missing for key in keys[index]])
-            for index, entry in zip(missing, _first_known(deeper), strict=True):
-                found[index] = entry
-        return [None if entry is None else _flown(entry) for entry in found]
+        entries = await self._memory.first_of(
+            [(key_of_human(one.as_written), key_of(info, one.segment)) for one in sentences]
+        )
+        return [None if entry is None else _flown(entry) for entry in entries]
 
-    async def _remember(self, segments: Sequence[Segment], flown: Sequence[Flown]) -> None:
+    async def _remember(self, sentences: Sequence[Sentence], answers: Sequence[Answer], flown: Sequence[Flown]) -> None:
+        """Keep what is new and sound; what has a fault is asked for again next time."""
         if self._memory is None:
             return
-        info, now = self.info, int(time.time())
-        await self._memory.put_many(
-            [
-                (key_of(info, segment), Entry(segment.text, segment.pair, one.outcome.text, info.model, now))
-                for segment, one in zip(segments, flown, strict=True)
-                if isinstance(one.outcome, Output)
-            ]
-        )
+        sound: dict[Segment, Output] = {}
+        for sentence, answer, one in zip(sentences, answers, flown, strict=True):
+            if answer.is_sound and isinstance(one.outcome, Output) and one.origin == "engine":
+                sound[sentence.segment] = one.outcome
+        if sound:
+            info, now = self.info, int(time.time())
+            await self._memory.put_many(
+                [
+                    (key_of(info, segment), Entry(segment.text, segment.pair, output.text, info.model, now))
+                    for segment, output in sound.items()
+                ]
+            )
 
 
-def _first_known(entries: Sequence[Entry | None]) -> list[Entry | None]:
-    """Of each two entries, a person's and the engine's, the first that there is."""
-    return [person or engine for person, engine in zip(entries[::2], entries[1::2], strict=True)]
+def _judged(sentences: Sequence[Sentence], flown: Sequence[Flown], engine: str) -> list[Answer]:
+    return [judge(sentence, one, engine) for sentence, one in zip(sentences, flown, strict=True)]
+
+
+async def _aside(characters: int, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """The result of plain work on so much text: at once where it is short, else in a thread."""
+    if characters <= CHARACTERS_ON_LOOP:
+        return work(*args, **kwargs)
+    return await asyncio.to_thread(work, *args, **kwargs)
 
 
 def _flown(entry: Entry) -> Flown:
-    return Flown(Output(entry.translation), remembered=True)
+    return Flown(Output(entry.translation), origin="person" if entry.model is None else "memory")
 
 
 def _with_total(result: Translation | DragomanError, total_ms: float) -> Translation | DragomanError:

@@ -12,9 +12,11 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from dragoman.memory.glossaries import Glossaries
 from dragoman.server import openapi
 from dragoman.server.cached import Cached
 from dragoman.server.endpoint import Endpoint, framework_failure, native_failure, simple_failure
+from dragoman.server.glossaries import glossary_operations
 from dragoman.server.handlers import Handlers
 from dragoman.server.metrics import Measured, Metrics
 from dragoman.server.openapi import TRANSLATE_FAILURES, Operation
@@ -45,9 +47,14 @@ PAGE_HEADERS = {
 }
 
 
-def create_app(translator: Translator, settings: Settings, metrics: Metrics | None = None) -> Starlette:
-    """The ASGI app that serves a translator, and its metrics if there are any. It opens and closes nothing."""
-    operations = _operations(Handlers(translator, settings))
+def create_app(
+    translator: Translator, settings: Settings, metrics: Metrics | None = None, glossaries: Glossaries | None = None
+) -> Starlette:
+    """The ASGI app that serves a translator, and its metrics and glossaries if there are any. It opens and closes
+    nothing.
+    """
+    operations = _operations(Handlers(translator, settings, glossaries))
+    operations += glossary_operations(glossaries, settings) if glossaries else []
     app = Starlette(
         routes=[
             *(Route(one.path, one.endpoint, methods=[one.method]) for one in operations),

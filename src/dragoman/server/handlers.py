@@ -11,8 +11,9 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dragoman.errors import DragomanError, InvalidRequest, TooLarge
+from dragoman.errors import DragomanError, InvalidRequest, TooLarge, UnknownGlossary
 from dragoman.languages import all_languages
+from dragoman.memory.glossaries import Glossaries
 from dragoman.server.body import JsonBody
 from dragoman.server.cached import Cached
 from dragoman.server.disconnect import until_client_leaves
@@ -33,7 +34,7 @@ from dragoman.server.schemas import (
     simple_result,
 )
 from dragoman.settings import Settings
-from dragoman.types import Timings, TranslateRequest, Translation
+from dragoman.types import Glossary, Timings, TranslateRequest, Translation
 
 if TYPE_CHECKING:
     from dragoman.core.translator import Translator
@@ -44,8 +45,9 @@ Outcomes = list[Translation | DragomanError]
 class Handlers:
     """The handlers of Dragoman's own routes."""
 
-    def __init__(self, translator: Translator, settings: Settings) -> None:
+    def __init__(self, translator: Translator, settings: Settings, glossaries: Glossaries | None = None) -> None:
         self._translator = translator
+        self._glossaries = glossaries
         self._max_characters = settings.max_characters
         self._simple = JsonBody(SimpleRequest, settings.max_body_bytes)
         self._batch = JsonBody(BatchRequest, settings.max_body_bytes)
@@ -74,7 +76,7 @@ class Handlers:
     async def native_translate(self, request: Request) -> Response:
         """`POST /v1/translate`"""
         asked = await self._native.read(request)
-        wanted = asked.wanted(_timeout_s(request))
+        wanted = asked.wanted(_timeout_s(request), [await self._glossary(name) for name in asked.glossary_names])
         outcomes = await self._run(request, wanted)
         items = native_items(wanted, outcomes, request_id_of(request.scope))
         return json_answer(NativeAnswer(items), _server_timing(outcomes), _status_of(outcomes))
@@ -93,6 +95,11 @@ class Handlers:
         """`GET /ready`"""
         readiness = self._translator.readiness
         return json_answer(readiness, status=200 if readiness.ready else 503)
+
+    async def _glossary(self, name: str) -> Glossary:
+        if self._glossaries is None:
+            raise UnknownGlossary(f"There is no glossary {name}: none are kept here.", field="glossary")
+        return await self._glossaries.load(name)
 
     async def _run(self, request: Request, wanted: TranslateRequest) -> Outcomes:
         return await until_client_leaves(self._translator.translate(wanted), request.receive)

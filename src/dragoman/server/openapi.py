@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -17,7 +18,7 @@ Json = dict[str, Any]
 
 REFERENCE = "#/components/schemas/{name}"
 
-TRANSLATE_FAILURES = (400, 413, 415, 422, 500, 502, 503, 504)
+TRANSLATE_FAILURES = (400, 404, 413, 415, 422, 500, 502, 503, 504)
 """What a request to translate can come to; every one of them is in the table of `problems`."""
 
 TIMEOUT_HEADER: Json = {
@@ -44,7 +45,8 @@ class Operation(Struct, frozen=True, kw_only=True):
 
     `failure` is the type of its error bodies, `failures` are the statuses they come with. `request` is None where
     there is no body; then `example` is not used. `all_failed` are the statuses that come with the answer's own type,
-    each of its items holding an error.
+    each of its items holding an error. `answer` None is an answer without a body; `also` are media types that bodies
+    come in beside JSON, both ways.
     """
 
     method: str
@@ -52,7 +54,9 @@ class Operation(Struct, frozen=True, kw_only=True):
     endpoint: Endpoint
     summary: str
     description: str
-    answer: type[Struct]
+    answer: type[Struct] | None
+    status: int = 200
+    also: Sequence[str] = ()
     request: type[Struct] | None = None
     example: Json = {}
     failure: type[Struct] = Problem
@@ -87,24 +91,44 @@ def document(operations: Iterable[Operation], version: str) -> bytes:
 
 def _operation(operation: Operation) -> Json:
     described: Json = {
-        "operationId": f"{operation.method.lower()}{operation.path.replace('/', '_').replace('-', '_')}",
+        "operationId": operation.method.lower() + re.sub("[^a-z0-9]+", "_", operation.path).rstrip("_"),
         "summary": operation.summary,
         "description": operation.description,
         "responses": _responses(operation),
     }
     if operation.request is not None:
         media = {"schema": _reference(operation.request), "example": operation.example}
-        described["parameters"] = [TIMEOUT_HEADER]
-        described["requestBody"] = {"required": True, "content": {"application/json": media}}
+        described["requestBody"] = {"required": True, "content": {"application/json": media} | _texts(operation)}
+    described["parameters"] = [
+        *({"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in _names(operation)),
+        *([TIMEOUT_HEADER] if _takes_time(operation) else []),
+    ]
     return described
 
 
+def _takes_time(operation: Operation) -> bool:
+    """Whether its time can run out, so that callers may say how much there is and are told where it went."""
+    return HTTPStatus.GATEWAY_TIMEOUT in operation.failures
+
+
+def _names(operation: Operation) -> list[str]:
+    """The parameters in its path."""
+    return re.findall(r"{(\w+)}", operation.path)
+
+
+def _texts(operation: Operation) -> Json:
+    return {media_type: {"schema": {"type": "string"}} for media_type in operation.also}
+
+
 def _responses(operation: Operation) -> Json:
-    headers = ANSWER_HEADERS if operation.request is None else STAGE_HEADERS
-    responses = {"200": _response(200, headers, operation.answer)}
+    headers = STAGE_HEADERS if _takes_time(operation) else ANSWER_HEADERS
+    bodies = [] if operation.answer is None else [operation.answer]
+    responses = {str(operation.status): _response(operation.status, headers, *bodies)}
+    if operation.method == "GET" and operation.also:
+        responses[str(operation.status)]["content"] |= _texts(operation)
     for status in operation.failures:
-        bodies = [operation.failure, *([operation.answer] if status in operation.all_failed else [])]
-        responses[str(status)] = _response(status, RETRY_HEADERS if status == 503 else ANSWER_HEADERS, *bodies)
+        failed = [operation.failure, *(bodies if status in operation.all_failed else [])]
+        responses[str(status)] = _response(status, RETRY_HEADERS if status == 503 else ANSWER_HEADERS, *failed)
     return responses
 
 
@@ -125,7 +149,7 @@ def _schemas(operations: Sequence[Operation]) -> Json:
     """Every type that an operation names, and those that lists of several types hold."""
     types: list[type[Struct]] = [TranslatedItem, FailedItem, SimpleSuccess, SimpleFailure]
     for operation in operations:
-        types += [operation.answer, operation.failure]
-        types += [operation.request] if operation.request is not None else []
+        named = (operation.answer, operation.failure, operation.request)
+        types += [one for one in named if one is not None]
     _, schemas = msgspec.json.schema_components(types, ref_template=REFERENCE)
     return schemas

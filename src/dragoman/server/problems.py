@@ -21,12 +21,19 @@ from dragoman.errors import (
     EngineRejected,
     EngineTimeout,
     EngineUnavailable,
+    Forbidden,
     InvalidRequest,
     MissingExtra,
     OutputTruncated,
     Overloaded,
+    QuotaExceeded,
+    Refused,
     ShuttingDown,
     TooLarge,
+    TooManyRequests,
+    Unauthorized,
+    Unfaithful,
+    UnknownGlossary,
     UnknownLanguage,
     UnsupportedPair,
 )
@@ -50,8 +57,14 @@ KINDS: dict[type[DragomanError], Kind] = {
     InvalidRequest: Kind(400, "The request cannot be understood"),
     UnknownLanguage: Kind(422, "No such language"),
     UnsupportedPair: Kind(422, "The engine does not translate this pair"),
+    UnknownGlossary: Kind(404, "No such glossary"),
     TooLarge: Kind(413, "The request is too large"),
     UnsupportedMedia: Kind(415, "The body is of an unsupported kind"),
+    Refused: Kind(403, "Not allowed"),
+    Unauthorized: Kind(401, "A valid key is needed"),
+    Forbidden: Kind(403, "The key does not allow this"),
+    QuotaExceeded: Kind(429, "The quota is used up"),
+    TooManyRequests: Kind(429, "Too many requests"),
     Overloaded: Kind(503, "Too much work is waiting"),
     ShuttingDown: Kind(503, "The server is stopping"),
     DeadlineExceeded: Kind(504, "Time ran out"),
@@ -61,6 +74,7 @@ KINDS: dict[type[DragomanError], Kind] = {
     EngineRejected: Kind(502, "The engine refused"),
     BadOutput: Kind(502, "The engine's answer is no translation"),
     OutputTruncated: Kind(502, "The engine's answer was cut off"),
+    Unfaithful: Kind(502, "The translation kept a fault"),
     ConfigurationError: Kind(500, "Internal error"),
     MissingExtra: Kind(500, "Internal error"),
 }
@@ -146,7 +160,7 @@ def _known_class(error: DragomanError) -> type[DragomanError]:
 
 
 def _headers_of(error: DragomanError) -> dict[str, str]:
-    if isinstance(error, Overloaded):
+    if isinstance(error, Overloaded | TooManyRequests):
         return {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))}
     if isinstance(error, ShuttingDown):
         return {"Retry-After": "5", "Connection": "close"}

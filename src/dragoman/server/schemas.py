@@ -7,13 +7,29 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from dragoman.errors import DragomanError, InvalidRequest
+from dragoman.errors import DragomanError, InvalidRequest, Unfaithful
 from dragoman.languages import Language
+from dragoman.memory.term_files import terms_of
 from dragoman.server.problems import Problem, problem_of
-from dragoman.types import Detected, Finding, Format, Timings, Tokens, TranslateRequest, Translation
+from dragoman.types import (
+    Detected,
+    Finding,
+    Formality,
+    Format,
+    Glossary,
+    Split,
+    TagRules,
+    Timings,
+    Tokens,
+    TranslateRequest,
+    Translation,
+    Wishes,
+)
 
 DEFAULT_SOURCE = "en"
 DEFAULT_TARGET = "zh"
+
+_FORMALITIES: dict[str, Formality] = {"more": "more", "less": "less"}
 
 SourceLang = Annotated[
     str | None, Meta(description=f"language code, or `auto` to have it detected; left out, `{DEFAULT_SOURCE}`")
@@ -46,6 +62,24 @@ class BatchRequest(Struct, frozen=True, kw_only=True):
         return _simple_request(tuple(texts), self, timeout_s)
 
 
+class Tags(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """DeepL's tag options. Without `outline_detection` only `splitting_tags` end a block."""
+
+    splitting_tags: tuple[str, ...] = ()
+    non_splitting_tags: tuple[str, ...] = ()
+    ignore_tags: tuple[str, ...] = ()
+    outline_detection: bool = True
+
+    @property
+    def rules(self) -> TagRules:
+        return TagRules(
+            splitting=frozenset(self.splitting_tags),
+            non_splitting=frozenset(self.non_splitting_tags),
+            ignored=frozenset(self.ignore_tags),
+            outline=self.outline_detection,
+        )
+
+
 class NativeRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One text or many into one language or many. Unknown fields are refused."""
 
@@ -61,8 +95,35 @@ class NativeRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = None
 
     no_store: Annotated[bool, Meta(description="remember nothing of this request")] = False
+    split: Annotated[
+        Split, Meta(description="where texts are cut: between sentences, at line breaks only, or only where too long")
+    ] = "sentences"
+    protect: Annotated[tuple[str, ...], Meta(description="regular expressions (RE2) for what comes back as it is")] = ()
+    keep: Annotated[tuple[str, ...], Meta(description="words that are not translated")] = ()
+    terms: Annotated[
+        dict[str, str], Meta(description="source terms and what they become, in the form in which they are to stand")
+    ] = {}
+    glossary: Annotated[
+        str | list[str] | None,
+        Meta(description="names or ids of stored glossaries, the strongest first"),
+    ] = None
+    formality: Annotated[
+        Literal["more", "less", "prefer_more", "prefer_less"] | None,
+        Meta(description="400 where the model cannot follow it; with `prefer_` a finding says so instead"),
+    ] = None
+    context: Annotated[
+        str, Meta(max_length=4000, description="what the texts are about; only models that follow instructions see it")
+    ] = ""
+    strict: Annotated[bool, Meta(description="fail an item rather than answer it with a fault")] = False
+    alternatives: Annotated[
+        int, Meta(ge=0, le=5, description="how many other translations are wanted, where the engine can give them")
+    ] = 0
+    confidence: Annotated[
+        bool, Meta(description="tell how sure the engine was, 0 to 1, where it can; takes some engines longer")
+    ] = False
+    tags: Annotated[Tags, Meta(description="how XML is cut into blocks; names as in DeepL's API")] = Tags()
 
-    def wanted(self, timeout_s: float | None) -> TranslateRequest:
+    def wanted(self, timeout_s: float | None, glossaries: Sequence[Glossary] = ()) -> TranslateRequest:
         return TranslateRequest(
             texts=(self.text,) if isinstance(self.text, str) else tuple(self.text),
             targets=self.targets,
@@ -70,6 +131,30 @@ class NativeRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             format=self.format,
             timeout_s=timeout_s if self.timeout is None else self.timeout,
             no_store=self.no_store,
+            wishes=self._wishes(tuple(glossaries)),
+        )
+
+    @property
+    def glossary_names(self) -> tuple[str, ...]:
+        if self.glossary is None:
+            return ()
+        return (self.glossary,) if isinstance(self.glossary, str) else tuple(self.glossary)
+
+    def _wishes(self, glossaries: tuple[Glossary, ...]) -> Wishes:
+        _, preferred, formality = (self.formality or "").rpartition("prefer_")
+        return Wishes(
+            tags=self.tags.rules,
+            split=self.split,
+            protect=self.protect,
+            keep=self.keep,
+            terms=terms_of(self.terms),
+            glossaries=glossaries,
+            formality=_FORMALITIES.get(formality),
+            formality_preferred=bool(preferred),
+            context=self.context,
+            strict=self.strict,
+            alternatives=self.alternatives,
+            confidence=self.confidence,
         )
 
     @property
@@ -107,7 +192,8 @@ class BatchAnswer(Struct, frozen=True):
 class TranslatedItem(Struct, frozen=True, kw_only=True):
     """One text in one target language. `detected` is there if the source language was.
 
-    `remembered` segments of it were translated before and did not cost the engine anything.
+    `remembered` segments of it were translated before and did not cost the engine anything. `confidence`, 0 to 1, is
+    there where the engine tells how sure it was; `findings` say what was repaired and what is still wrong.
     """
 
     text: str
@@ -119,6 +205,8 @@ class TranslatedItem(Struct, frozen=True, kw_only=True):
     tokens: Tokens
     remembered: int
     findings: tuple[Finding, ...]
+    confidence: float | UnsetType = UNSET
+    alternatives: tuple[str, ...] | UnsetType = UNSET
     timings: Timings
 
 
@@ -132,6 +220,7 @@ class ItemError(Struct, frozen=True, kw_only=True, omit_defaults=True):
     limit: int | None = None
     accepted: tuple[str, ...] = ()
     engine: str | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 class FailedItem(Struct, frozen=True, kw_only=True):
@@ -197,6 +286,8 @@ def _translated_item(done: Translation) -> TranslatedItem:
         tokens=done.tokens,
         remembered=done.remembered,
         findings=done.findings,
+        confidence=UNSET if done.confidence is None else round(done.confidence, 3),
+        alternatives=done.alternatives or UNSET,
         timings=done.timings,
     )
 
@@ -205,11 +296,11 @@ def _failed_item(error: DragomanError, source: str | None, target: str, request_
     return FailedItem(
         target=target,
         source=UNSET if source is None else source,
-        error=_item_error(problem_of(error, request_id)),
+        error=_item_error(problem_of(error, request_id), error),
     )
 
 
-def _item_error(problem: Problem) -> ItemError:
+def _item_error(problem: Problem, error: DragomanError) -> ItemError:
     return ItemError(
         type=problem.type,
         status=problem.status,
@@ -218,6 +309,7 @@ def _item_error(problem: Problem) -> ItemError:
         limit=problem.limit,
         accepted=problem.accepted,
         engine=problem.engine,
+        findings=error.findings if isinstance(error, Unfaithful) else (),
     )
 
 

@@ -37,6 +37,7 @@ _SIMPLIFIED = (
     "们这国来时说会对发过还没为么样个开东问间门长见经现头两实从关点机进种当动无电话车学气后让给边书听写谢请认识"
     "语汉习师爱欢乐红绿钱买卖饭馆飞鱼鸟马龙风云体应该总统产业员济务责议计设许论证评词译读调谈谁"
 )
+_PLAIN_SHARE = 0.5
 _TRADITIONAL = (
     "們這國來時說會對發過還沒為麼樣個開東問間門長見經現頭兩實從關點機進種當動無電話車學氣後讓給邊書聽寫謝請認識"
     "語漢習師愛歡樂紅綠錢買賣飯館飛魚鳥馬龍風雲體應該總統產業員濟務責議計設許論證評詞譯讀調談誰"
@@ -61,13 +62,21 @@ def detect(text: str, candidates: Collection[str] | None = None) -> Detected:
     return Detected(code, min(1.0, votes[code] / (1 + _CLD2_WEIGHT)))
 
 
+def is_plainly(text: str, language: str) -> bool:
+    """Say whether one detector alone takes most of `text` for `language`, in any form: far cheaper than `detect`."""
+    sample = _sample(text)
+    shares = _fasttext_shares(sample, _PLAIN_SHARE, labels=1) if sample else []
+    return any(languages.base(language) in map(languages.base, _meant(label)) for label, _ in shares)
+
+
 def _sample(text: str) -> str:
     """The beginning of `text` from its first letter on, as the detectors take it; "" where it has no letter."""
     start = next((index for index, character in enumerate(text) if character.isalpha()), len(text))
     beginning = text[start : start + 4 * _SAMPLE_CHARACTERS]
     prose = ADDRESS.sub(" ", beginning)
     words = prose if any(map(str.isalpha, prose)) else beginning
-    return "".join(map(_taken, words[:_SAMPLE_CHARACTERS])).strip()
+    sample = words[:_SAMPLE_CHARACTERS]
+    return (sample if sample.isprintable() and "\ufffd" not in sample else "".join(map(_taken, sample))).strip()
 
 
 def _taken(character: str) -> str:
@@ -86,10 +95,10 @@ def _votes(sample: str, spoken: Mapping[_Form, str] | None) -> Mapping[str, floa
     return votes
 
 
-def _fasttext_shares(sample: str, least_share: float) -> list[tuple[str, float]]:
+def _fasttext_shares(sample: str, least_share: float, labels: int = _FASTTEXT_LABELS) -> list[tuple[str, float]]:
     # Capitals are rare in what the model has seen.
     shown = sample.lower() if sample.isupper() else sample
-    found = _fasttext().detect(shown, model="lite", k=_FASTTEXT_LABELS, threshold=least_share)
+    found = _fasttext().detect(shown, model="lite", k=labels, threshold=least_share)
     return [(str(each["lang"]), float(each["score"])) for each in found]
 
 

@@ -1,7 +1,8 @@
-"""Plain text cut into what an engine translates in one go, and put together again.
+"""Runs cut into what an engine translates in one go, and their translations joined.
 
-Text is cut at line breaks and at the ends of sentences; what is still too long is cut between clauses, else between
-words, else between two characters as a reader counts them. Nothing is lost: the pieces join to the very same text.
+A run is cut at line breaks and at the ends of sentences; what is still too long is cut between clauses, else between
+words, else between two characters as a reader counts them. What is held is never cut, and nothing is lost: the parts
+come to the very same text.
 """
 
 from __future__ import annotations
@@ -9,25 +10,28 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from msgspec import Struct
 
 from dragoman.languages import base
-from dragoman.text.addresses import ADDRESS
+from dragoman.text.parts import SOFT_SPACES, Held, Part, Run, each_run, escaped
 from dragoman.text.sentences import DOT_ORDINALS, sentence_ends
-from dragoman.text.tokens import TOKEN_COST, estimate_tokens, running_cost
-from dragoman.types import Pair
+from dragoman.text.tokens import TOKEN_COST, estimate_tokens
+from dragoman.text.view import View
+from dragoman.types import Pair, Split
 
-__all__ = ["SAFE_TOKENS", "Piece", "cut", "estimate_tokens", "join"]
+__all__ = ["SAFE_TOKENS", "Gap", "cut", "estimate_tokens", "join"]
 
 # 100 Chinese characters or about 265 English ones. TranslateGemma stops early on long text: in the one published test,
 # pieces of 80 to 100 Chinese characters kept all of the content and pieces of 120 to 150 kept half of it.
 SAFE_TOKENS = 75
 _FEWEST_TOKENS = 8
 
-_LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]*(?:[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*)?")
+_LINE_ENDS = "\n\r\v\f\x1c-\x1e\x85\u2028\u2029"
+_LINE = re.compile(rf"[^{_LINE_ENDS}]*(?:[{_LINE_ENDS}]\s*)?")
+_LINE_BREAK = re.compile(rf"[{_LINE_ENDS}]\s*")
 
 # White space, control characters and marks of no width: outside a sentence they say nothing to a translator.
 _BLANKS = (*range(0x21), *range(0x7F, 0xA1), 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
@@ -45,7 +49,7 @@ _WIDE_MARKS = "。！？｡…：；，、､،؛"
 # A long sentence may be cut after a match. Full-width marks need no space after them.
 _BREAK = re.compile(rf"\s+|[{_WIDE_MARKS}](?![\s{_WIDE_MARKS}{re.escape(_CLOSERS)}])")
 # How good a cut is by the mark before it, the best first; spaces without any come last.
-_GRADES = dict.fromkeys("。！？｡….!?؟।॥።။", 0) | dict.fromkeys(";:；：؛–—", 1) | dict.fromkeys(",，、､،၊", 2)
+_GRADES = dict.fromkeys("。！？｡….!?؟।॥။።", 0) | dict.fromkeys(";:；：؛–—", 1) | dict.fromkeys(",，、､،၊", 2)
 _POOREST_GRADE = 3
 
 _JAMO_AND_FLAGS = frozenset(map(chr, (*range(0x1100, 0x1200), *range(0x1F1E6, 0x1F200))))
@@ -53,61 +57,56 @@ _JAMO_AND_FLAGS = frozenset(map(chr, (*range(0x1100, 0x1200), *range(0x1F1E6, 0x
 _HOLDS_NEXT = frozenset("\u200dเแโใไເແໂໃໄ")
 _HOLDS_PREVIOUS = frozenset((*"\u200c\u200dะาำๅະາຳﾞﾟ", *map(chr, range(0x1F3FB, 0x1F400))))
 
-
-class Piece(Struct, frozen=True):
-    """A part of a text: `lead` and `tail` come back as they are, `core` is translated.
-
-    `core` is one line without outer white space, with a letter in it that is not part of a web or mail address; it is
-    "" where there is nothing to translate, and all of the piece is `lead` then. White space, control characters and
-    what marks a list item, a heading or a quoted line (`- `, `1. `, `a) `, `# `, `> `) are kept out of it.
-    """
-
-    lead: str
-    core: str
-    tail: str
+_SINGLE_SPACES = frozenset(f" {SOFT_SPACES}")
+_TAGS_IN_FRONT = re.compile(r"(?:<[^<>]*>)*")
+_TAGS_BEHIND = re.compile(r"(?:<[^<>]*>)*\Z")
+_LONGEST_TAGS = 100
 
 
-def cut(text: str, language: str, max_tokens: int = SAFE_TOKENS) -> list[Piece]:
-    """Return the pieces of `text`, whose leads, cores and tails join to it; no core crosses a line break.
+class Gap(str):
+    """What stands between two sentences of one line: a space, or nothing. `join` sets it as the target does."""
 
-    `language` is a code of `dragoman.languages`; `max_tokens`, at least 8, bounds each core as `estimate_tokens`
-    counts. Web and mail addresses are never cut: one that is longer than a core may be is left untranslated. Takes any
-    string, lone surrogates too, in time that grows with its length alone.
+    __slots__ = ()
+
+
+def cut(run: Run, language: str, *, max_tokens: int = SAFE_TOKENS, split: Split = "sentences") -> tuple[Part, ...]:
+    """Return the run as parts: a `Run` for each sentence, with what is held in it, and all else as it is written.
+
+    Each of these runs has a letter outside what is held, no white space around it, and costs at most `max_tokens`, at
+    least 8, as `estimate_tokens` counts, with 3 for what is held. White space, control characters, what marks a list
+    item, a heading or a quoted line (`- `, `1. `, `a) `, `# `, `> `), and bare stretches around a sentence are kept
+    out of it; twins stay together where one of them is inside. Runs inside what is held are cut in the same way.
+
+    `split` "newlines" cuts at line breaks and not between sentences, "off" at neither; what is too long is always
+    cut. With "off" the line breaks are held, otherwise no run crosses one that is not. `language` is a code of
+    `dragoman.languages`. Takes any run, lone surrogates too, in time that grows with its length alone.
     """
     if max_tokens < _FEWEST_TOKENS:
         raise ValueError(f"max_tokens must be at least {_FEWEST_TOKENS}, not {max_tokens}")
-    spoken = base(language)
-    return [piece for line in _LINE.findall(text) if line for piece in _pieces(line, spoken, max_tokens)]
+    return each_run((run,), partial(_cut, language=base(language), limit=max_tokens * TOKEN_COST, split=split))
 
 
-def join(pieces: Sequence[Piece], translations: Sequence[str] | None = None, pair: Pair | None = None) -> str:
-    """Put pieces together again: the text itself, or its translation.
+def join(parts: Sequence[Part], translate: Callable[[Run], str], pair: Pair) -> str:
+    """Return what the parts come to, as `parts.written` does, with sentences set apart as the target language does it.
 
-    `translations` holds one string for each piece with a core, in order. With `pair`, sentences on one line are set
-    apart as the target language does it: `。` and the next sentence stand together, a full stop is followed by a space.
+    `。` and the next sentence stand together, a full stop is followed by a space; that holds for sentences on one line
+    that were cut from one run, also where tags end or begin between them.
     """
-    words = [piece.core for piece in pieces] if translations is None else _placed(pieces, translations)
-    adds, drops = _gap_changes(pair) if pair else (False, False)
-    parts: list[str] = []
-    tail = ""
-    for number, piece in enumerate(pieces):
-        gap = tail + piece.lead
-        if number and piece.core and pieces[number - 1].core:
-            if adds and gap == "":
-                gap = " "
-            elif drops and gap == " " and not _are_foreign(words[number - 1], words[number]):
-                gap = ""
-        parts += (gap, words[number])
-        tail = piece.tail
-    return "".join([*parts, tail])
-
-
-def _placed(pieces: Sequence[Piece], translations: Sequence[str]) -> list[str]:
-    expected = sum(1 for piece in pieces if piece.core)
-    if expected != len(translations):
-        raise ValueError(f"{len(translations)} translations for {expected} pieces. This is a bug.")
-    given = iter(translations)
-    return [next(given) if piece.core else "" for piece in pieces]
+    adds, drops = _gap_changes(pair)
+    pieces: list[str] = []
+    before = ""
+    gap: int | None = None
+    for part in parts:
+        piece = translate(part) if isinstance(part, Run) else str(part)
+        if isinstance(part, Run):
+            if gap is not None and drops and not _are_foreign(before, piece):
+                pieces[gap] = ""
+            before, gap = piece, None
+        elif isinstance(part, Gap):
+            piece = " " if adds else piece
+            gap = len(pieces)
+        pieces.append(piece)
+    return "".join(pieces)
 
 
 def _gap_changes(pair: Pair) -> tuple[bool, bool]:
@@ -123,88 +122,140 @@ def _spaces_sentences(language: str) -> bool:
 
 def _are_foreign(before: str, after: str) -> bool:
     """Tell whether a space must stay: a cut inside a sentence may leave Latin letters on both sides of it."""
-    return before[-1:].isascii() and after[:1].isascii()
+    end = _TAGS_BEHIND.sub("", before[-_LONGEST_TAGS:])
+    start = _TAGS_IN_FRONT.sub("", after[:_LONGEST_TAGS], count=1)
+    return end[-1:].isascii() and start[:1].isascii()
 
 
-def _pieces(line: str, language: str, max_tokens: int) -> Iterator[Piece]:
-    rim = _RIM_BEFORE_ORDINALS if language in DOT_ORDINALS else _RIM
-    opening = _rim_end(rim, line)
-    # `1. ` at the start of a line looks like a sentence of its own.
-    sentences = [end for end in sentence_ends(line, language) if end > opening or end == len(line)]
+class _Sentence(Struct, frozen=True):
+    """A sentence's places in what a view shows, and its elements: from `start` to `end` without what is around it."""
+
+    place: int
+    end_place: int
+    border: int
+    start: int
+    end: int
+
+
+def _cut(run: Run, language: str, limit: int, split: Split) -> tuple[Part, ...]:
+    view = View(_on_one_line(run) if split == "off" else run)
+    parts: list[Part] = []
+    at = 0
+    previous: _Sentence | None = None
+    for sentence in _sentences(view, language, limit, split):
+        if previous and (gap := _gap_between(view, previous, sentence)):
+            start, end, words = gap
+            parts += (*view.literal(at, start), words)
+            at = end
+        parts += (*view.literal(at, sentence.start), view.run_of(sentence.start, sentence.end))
+        at, previous = sentence.end, sentence
+    return tuple(_merged([*parts, *view.literal(at, view.end)]))
+
+
+def _on_one_line(run: Run) -> Run:
+    """The run with its line breaks held, so that what is cut from it goes to an engine on one line."""
+    held: list[Held] = []
     start = 0
-    for end in _piece_ends(_Line(line), sentences, max_tokens * TOKEN_COST):
-        yield _piece(line[start:end], rim)
-        start, rim = end, _RIM_INSIDE_LINE
+    for stretch, one in zip(run.stretches(), (*run.held, None), strict=True):
+        breaks = ((start + found.start(), start + found.end()) for found in _LINE_BREAK.finditer(stretch))
+        held += (Held(first, last, "kept", (run.text[first:last],), bare=True) for first, last in breaks)
+        if one is not None:
+            held.append(one)
+            start = one.end
+    return Run(run.text, tuple(held), run.escaping)
 
 
-def _piece(text: str, rim: re.Pattern[str]) -> Piece:
-    lead = _rim_end(rim, text)
-    core = text[lead:].rstrip(_EDGE)
-    return Piece(text[:lead], core, text[lead + len(core) :]) if _is_translatable(core) else Piece(text, "", "")
+def _gap_between(view: View, previous: _Sentence, sentence: _Sentence) -> tuple[int, int, Gap] | None:
+    """The gap between two sentences and its elements, if there is one space or nothing between them."""
+    between = view.shown[previous.end_place : sentence.place]
+    if between == "":
+        return sentence.border, sentence.border, Gap()
+    start = view.element(previous.end_place)
+    if between not in _SINGLE_SPACES or not previous.end <= start < sentence.start or view.is_held(start):
+        return None
+    return start, start + 1, Gap(escaped(between, view.run.escaping))
 
 
-def _rim_end(rim: re.Pattern[str], text: str) -> int:
-    outer = rim.match(text)
-    return outer.end() if outer else 0
-
-
-def _is_translatable(core: str) -> bool:
-    return any(map(str.isalpha, ADDRESS.sub("", core)))
-
-
-def _piece_ends(line: _Line, sentence_ends: Sequence[int], limit: int) -> Iterator[int]:
-    start = 0
-    for end in sentence_ends:
-        if line.address_across(end):
+def _merged(parts: Sequence[Part]) -> Iterator[Part]:
+    """The parts without empty strings, and with those that stand together in one; gaps stay by themselves."""
+    literal: list[str] = []
+    for part in parts:
+        if isinstance(part, str) and not isinstance(part, Gap):
+            literal.append(part)
             continue
-        while line.costs[end] - line.costs[start] > limit:
-            start = line.cut_inside(start, end, limit)
+        if any(literal):
+            yield "".join(literal)
+        literal = []
+        yield part
+    if any(literal):
+        yield "".join(literal)
+
+
+def _sentences(view: View, language: str, limit: int, split: Split) -> Iterator[_Sentence]:
+    at_line_start = _RIM_BEFORE_ORDINALS if language in DOT_ORDINALS else _RIM
+    for line in _LINE.finditer(view.shown):
+        rim, start = at_line_start, line.start()
+        ends = _sentence_ends(line[0], language, rim) if split == "sentences" else [len(line[0])]
+        for end in _piece_ends(view, start, [start + end for end in ends], limit):
+            if sentence := _sentence(view, start, end, rim):
+                yield sentence
+            start, rim = end, _RIM_INSIDE_LINE
+
+
+def _sentence_ends(line: str, language: str, rim: re.Pattern[str]) -> list[int]:
+    # `1. ` at the start of a line looks like a sentence of its own.
+    opening = _rim_end(rim, line, 0, len(line))
+    return [end for end in sentence_ends(line, language) if end > opening or end == len(line)]
+
+
+def _sentence(view: View, start: int, end: int, rim: re.Pattern[str]) -> _Sentence | None:
+    """What is to be translated between two places, if anything."""
+    place = _rim_end(rim, view.shown, start, end)
+    core = view.shown[place:end].rstrip(_EDGE)
+    if not any(map(str.isalpha, core)):
+        return None
+    end_place = place + len(core)
+    border = view.border(start)
+    elements = view.element(place), view.element(end_place - 1) + 1
+    return _Sentence(place, end_place, border, *view.with_twins(*elements, border, view.border(end)))
+
+
+def _rim_end(rim: re.Pattern[str], text: str, start: int, end: int) -> int:
+    outer = rim.match(text, start, end)
+    return outer.end() if outer else start
+
+
+def _piece_ends(view: View, start: int, sentence_ends: Sequence[int], limit: int) -> Iterator[int]:
+    for end in sentence_ends:
+        while view.cost(start, end) > limit:
+            start = _cut_inside(view, start, end, limit)
             yield start
         if start < end:
             yield end
         start = end
 
 
-class _Line:
-    """A line with its cost, and with the places where its long sentences may be cut."""
+def _cut_inside(view: View, start: int, end: int, limit: int) -> int:
+    """Where to cut a part that costs more than `limit`, so that the parts come out about equally long."""
+    before, total = view.cost_before(start), view.cost(start, end)
+    share = total // -(-total // limit)
+    places = range(len(view.shown) + 1)
+    nearest = bisect_left(places, before + share // 2, start + 1, end, key=view.cost_up_to)
+    furthest = bisect_right(places, before + limit, start + 1, end, key=view.cost_up_to) - 1
+    if candidates := _breaks(view.shown, nearest, furthest):
+        return min(candidates, key=lambda at: (_grade(view.shown, at), abs(view.cost(start, at) - share)))
+    return _before_cluster(view.shown, start, furthest)
 
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.costs = running_cost(text)
 
-    @cached_property
-    def addresses(self) -> list[tuple[int, int]]:
-        return [match.span() for match in ADDRESS.finditer(self.text)]
+def _breaks(text: str, nearest: int, furthest: int) -> list[int]:
+    found = (match.end() for match in _BREAK.finditer(text, nearest - 1, furthest + 1))
+    return [end for end in found if nearest <= end <= furthest]
 
-    @cached_property
-    def breaks(self) -> list[int]:
-        ends = (match.end() for match in _BREAK.finditer(self.text))
-        return [end for end in ends if not self.address_across(end)]
 
-    def address_across(self, position: int) -> tuple[int, int] | None:
-        """The address that a cut at `position` would split."""
-        index = bisect_left(self.addresses, (position, 0)) - 1
-        found = self.addresses[index] if index >= 0 else None
-        return found if found and found[1] > position else None
-
-    def grade(self, position: int) -> int:
-        """How good a place to cut this break is, 0 the best."""
-        shown = self.text[max(0, position - 4) : position].rstrip().rstrip(_CLOSERS)
-        return _GRADES.get(shown[-1:], _POOREST_GRADE)
-
-    def cut_inside(self, start: int, end: int, limit: int) -> int:
-        """Where to cut a part that costs more than `limit`, so that the parts come out about equally long."""
-        costs = self.costs
-        total = costs[end] - costs[start]
-        share = total // -(-total // limit)
-        nearest = bisect_left(costs, costs[start] + share // 2, start + 1, end)
-        furthest = bisect_right(costs, costs[start] + limit, start + 1, end) - 1
-        candidates = self.breaks[bisect_left(self.breaks, nearest) : bisect_right(self.breaks, furthest)]
-        if candidates:
-            return min(candidates, key=lambda at: (self.grade(at), abs(costs[at] - costs[start] - share)))
-        if address := self.address_across(furthest):
-            return address[0] if address[0] > start else address[1]
-        return _before_cluster(self.text, start, furthest)
+def _grade(text: str, position: int) -> int:
+    """How good a place to cut this break is, 0 the best."""
+    before = text[max(0, position - 4) : position].rstrip().rstrip(_CLOSERS)
+    return _GRADES.get(before[-1:], _POOREST_GRADE)
 
 
 def _before_cluster(text: str, start: int, position: int) -> int:

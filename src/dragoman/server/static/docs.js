@@ -96,12 +96,13 @@ function bodyInput(path, value) {
 
 function tryOut(method, path, example) {
   const input = example && bodyInput(path, JSON.stringify(example, null, 2));
+  const address = path.includes("{") ? element("input", { value: path, ariaLabel: "Path" }) : undefined;
   const button = element("button", { type: "button" }, "Send");
   const output = element("div", { role: "status" });
   button.addEventListener("click", async () => {
     button.disabled = true;
     try {
-      const { ok, line, text } = await send(method, path, input?.value);
+      const { ok, line, text } = await send(method, address?.value ?? path, input?.value);
       output.replaceChildren(element("p", { className: ok ? "" : "bad" }, line), element("pre", {}, text));
     } catch (error) {
       output.replaceChildren(element("p", { className: "bad" }, `The server cannot be reached: ${error.message}`));
@@ -109,23 +110,25 @@ function tryOut(method, path, example) {
       button.disabled = false;
     }
   });
-  return element("section", {}, element("h4", {}, "Try it"), ...(input ? [input] : []), button, output);
+  return element("section", {}, element("h4", {}, "Try it"), ...[address, input].filter(Boolean), button, output);
 }
 
 function failuresOf(responses) {
-  const failures = Object.entries(responses).filter(([status]) => status !== "200");
+  const failures = Object.entries(responses).filter(([status]) => !status.startsWith("2"));
   if (!failures.length) return [];
   const lines = failures.map(([status, { description }]) => `${status} ${description}`);
   return [element("p", { className: "faint" }, `Other answers: ${lines.join(", ")}.`)];
 }
 
-function schemaNameOf(content) {
-  return nameOf(Object.values(content)[0].schema.$ref);
+function answerTables(responses, schemas) {
+  const [, { content }] = Object.entries(responses).find(([status]) => status.startsWith("2"));
+  const reference = Object.values(content)[0]?.schema.$ref;
+  const names = reference ? [...partsOf(nameOf(reference), schemas)] : [];
+  return names.map((name, index) => propertyTable(index ? name : "Answer", name, schemas));
 }
 
 function operationBox(path, method, operation, schemas) {
   const media = operation.requestBody?.content["application/json"];
-  const answer = schemaNameOf(operation.responses["200"].content);
   return element("details", { id: operation.operationId },
     element("summary", {},
       element("span", { className: "method" }, method.toUpperCase()), code(path),
@@ -134,7 +137,7 @@ function operationBox(path, method, operation, schemas) {
       element("p", {}, ...prose(operation.description)),
       tryOut(method.toUpperCase(), path, media?.example),
       ...(media ? [propertyTable("Body", nameOf(media.schema.$ref), schemas)] : []),
-      ...[...partsOf(answer, schemas)].map((name, index) => propertyTable(index ? name : "Answer", name, schemas)),
+      ...answerTables(operation.responses, schemas),
       ...failuresOf(operation.responses)));
 }
 
