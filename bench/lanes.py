@@ -30,7 +30,7 @@ from dragoman.simulator import Profile, profile_named
 from dragoman.types import Lane, TranslateRequest
 from dragoman.wiring import open_translator
 
-CASES = (("4090-12b", 0.9), ("h100-12b", 0.9), ("h100-12b", 0.5))
+CASES = (("4090-12b", 0.9), ("h100-12b", 0.9), ("h100-12b", 0.35))
 """The simulated engine, and the part of its slots that bulk may fill."""
 INTERACTIVE_SHARE = 0.25
 CAPACITY_SENTENCES_A_SLOT = 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 
 import aiohttp
@@ -13,21 +14,22 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 ENGINE_S = 0.05
+ORDER = re.compile(rb"Order (\d+)")
 ANSWER = (
-    b'data: {"choices":[{"text":"Der Kunde hat letzten Montag eine blaue Jacke","finish_reason":null}]}\n\n'
-    b'data: {"choices":[{"text":" bestellt.","finish_reason":"stop"}],'
+    b'data: {"choices":[{"text":"Bestellung %b: Der Kunde hat letzten Montag eine blaue","finish_reason":null}]}\n\n'
+    b'data: {"choices":[{"text":" Jacke bestellt.","finish_reason":"stop"}],'
     b'"usage":{"prompt_tokens":90,"completion_tokens":12}}\n\n'
     b"data: [DONE]\n\n"
 )
 
 
 def upstream() -> Starlette:
-    """An OpenAI-style engine: every completion is the same stream, 50 ms after it was asked for."""
+    """An OpenAI-style engine: every completion is the same stream but for the order's number, after 50 ms."""
 
     async def complete(request: Request) -> Response:
-        await request.body()
+        number = ORDER.search(await request.body())
         await asyncio.sleep(ENGINE_S)
-        return Response(ANSWER, media_type="text/event-stream")
+        return Response(ANSWER % (number[1] if number else b""), media_type="text/event-stream")
 
     async def models(_: Request) -> Response:
         return JSONResponse({"data": [{"id": "translategemma-27b-it"}]})

@@ -92,6 +92,10 @@ class TestBlocks:
             ("```py\nprint('kept')\n```\n\n    kept\n\n~~~\nkept\n", []),
             ("<div align=center>\n<p>Some <b>words</b></p>\n</div>\n", ["Some ^words^"]),
             ("[ref]: https://a.example 'Kept'\n\n***\n\n---\n", []),
+            ("> [!NOTE]\n> Mind the\n> gap.\n", ["Mind the gap."]),
+            ("> [!TIP]\n>\n> Read on.\n", ["Read on."]),
+            ("> [!info]- A title\n> Folded.\n", ["A title", "Folded."]),
+            ("[!Look](x) here\n", ["^!Look^ here"]),
         ],
     )
     def test_words_are_runs_and_all_else_is_kept(self, text: str, expected: list[str]) -> None:
@@ -144,6 +148,9 @@ class TestTranslations:
 
     def test_what_is_written_with_a_backslash_stays_so(self) -> None:
         assert translated(r"\*x", "2 * 3") == r"2 \* 3"
+
+    def test_the_mark_of_an_alert_keeps_its_line(self) -> None:
+        assert translated("> [!WARNING]  \n> Words\n", "Wörter") == "> [!WARNING]  \n> Wörter\n"
 
     def test_a_wrapped_paragraph_becomes_one_line(self) -> None:
         (run,) = runs_in(read_markdown("> one\n> two\n"))

@@ -142,6 +142,35 @@ class TestRestore:
         for finding, words in zip(findings, said, strict=True):
             assert words in finding.message
 
+    @pytest.mark.parametrize(
+        ("text", "output"),
+        [
+            ("<a>one</a> and <b>two</b>", "<1>eins <2>zwei</2></1>"),
+            ("<a>one</a> and <b>two</b>", "<2>zwei <1>eins</1></2>"),
+            ("<a>one <b>two</b></a>", "<1>eins</1> <2>zwei</2>"),
+            ("<a>one <b>two</b></a>", "<2>zwei <1>eins</1></2>"),
+            ("<a>one</a> <b>two</b>", "<1>eins <2>und</1> zwei</2>"),
+            ("<a><b>one</b> <i>two</i></a>", "<1><2>eins <3>zwei</3></2></1>"),
+        ],
+    )
+    def test_a_tag_stays_inside_the_tags_that_it_was_in_and_outside_of_others(self, text: str, output: str) -> None:
+        masked = mask(hold(Run(text)), TAGS)
+
+        assert restore(masked, output) is None
+        assert [finding.message for finding in lost(masked, output)] == [
+            "A tag stands inside another one in the translation, or outside of it."
+        ]
+
+    def test_tags_that_cross_in_the_source_may_cross_as_before(self) -> None:
+        assert back("<a>x <b>y</a> z</b>", "<1>u <2>v</1> w</2>") == "<a>u <b>v</a> w</b>"
+
+    @pytest.mark.parametrize("output", ["Ein <1/> Wort", "Ein </1> Wort", "Ein &lt;1 Wort", "Ein {"])
+    def test_a_marker_in_the_translation_of_plain_words_is_a_fault(self, output: str) -> None:
+        masked = mask(Run("A word"), BRACES if output.endswith("{") else TAGS)
+
+        assert restore(masked, output) is None
+        assert lost(masked, output)
+
     def test_less_than_in_the_source_is_no_broken_marker(self) -> None:
         assert back("{x} is < 5", "<1/> ist < 5") == "{x} ist < 5"
 

@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dragoman.errors import InvalidRequest
+from dragoman.text import icu
 from dragoman.text.parts import Escaping, Held, Kind, Run, as_it_was, runs_in
 from dragoman.text.placeholders import Protections, hold
 from dragoman.text.protections import MOST_KEPT, MOST_PATTERNS
+from dragoman.text.shapes import braces_in, is_plain, shapes_in
 from dragoman.types import Wishes
 
 _any_character = st.characters(codec=None, categories=None)
@@ -41,6 +43,15 @@ def only(text: str) -> Held:
 
 
 class TestTheLaw:
+    @settings(max_examples=150, deadline=None)
+    @given(text=texts)
+    def test_a_text_that_is_plain_has_nothing_to_hold(self, text: str) -> None:
+        assert not (is_plain(text) and [*shapes_in(text), *braces_in(text), *icu.messages(text)])
+
+    @pytest.mark.parametrize("text", ["Plain words, even (these)!", "Plain words; even “these”…", "字。"])
+    def test_words_without_what_marks_a_placeholder_are_plain(self, text: str) -> None:
+        assert is_plain(text)
+
     @settings(max_examples=150, deadline=None)
     @given(text=texts, escaping=escapings)
     def test_holding_loses_nothing_and_holding_again_adds_nothing(self, text: str, escaping: Escaping) -> None:

@@ -114,6 +114,18 @@ class TestTheLaw:
         rest = iter(everything)
         assert all(one in rest for one in inside), "the held stretches inside are some of all, in order"
 
+    @settings(max_examples=100, deadline=None)
+    @given(
+        text=st.text(st.sampled_from("aB1 ,'’\"()/&%-字กກ."), min_size=1, max_size=60).filter(
+            lambda text: text[0].isalpha()
+        ),
+        language=LANGUAGES,
+    )
+    def test_words_are_cut_alike_behind_a_tag_and_without_one(self, text: str, language: str) -> None:
+        behind = cut(Run(f"<i>{text}", (Held(0, 3, "tag", ("<i>",), bare=True),)), language)
+
+        assert behind == ("<i>", *cut(Run(text), language))
+
     def test_the_empty_run_has_no_parts(self) -> None:
         assert cut(Run(""), "en") == ()
 

@@ -65,8 +65,8 @@ def detect(text: str, candidates: Collection[str] | None = None) -> Detected:
 def is_plainly(text: str, language: str) -> bool:
     """Say whether one detector alone takes most of `text` for `language`, in any form: far cheaper than `detect`."""
     sample = _sample(text)
-    shares = _fasttext_shares(sample, _PLAIN_SHARE, labels=1) if sample else []
-    return any(languages.base(language) in map(languages.base, _meant(label)) for label, _ in shares)
+    likely = [label for label, share in _cld2_shares(sample) if share > _PLAIN_SHARE] if sample else []
+    return any(languages.base(language) in map(languages.base, _meant(label)) for label in likely)
 
 
 def _sample(text: str) -> str:
@@ -95,10 +95,10 @@ def _votes(sample: str, spoken: Mapping[_Form, str] | None) -> Mapping[str, floa
     return votes
 
 
-def _fasttext_shares(sample: str, least_share: float, labels: int = _FASTTEXT_LABELS) -> list[tuple[str, float]]:
+def _fasttext_shares(sample: str, least_share: float) -> list[tuple[str, float]]:
     # Capitals are rare in what the model has seen.
     shown = sample.lower() if sample.isupper() else sample
-    found = _fasttext().detect(shown, model="lite", k=labels, threshold=least_share)
+    found = _fasttext().detect(shown, model="lite", k=_FASTTEXT_LABELS, threshold=least_share)
     return [(str(each["lang"]), float(each["score"])) for each in found]
 
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 from markdown_it.token import Token
@@ -21,12 +23,15 @@ from dragoman.text.markup import html_tag, is_left_alone, read_html
 from dragoman.text.markup_block import Block, Piece, merged
 from dragoman.text.markup_tokens import Token as MarkupToken
 from dragoman.text.markup_tokens import html_tokens
-from dragoman.text.parts import Part
+from dragoman.text.parts import MarkdownSpelling, Part
 
 _MD = parser()
+_START = Token("", "", 0)
 _LINE = re.compile(r"[^\r\n]*+(?:\r\n|\r|\n)?")
 _ESCAPES: Mapping[str, str] = {"\\": "\\\\", "<": "&lt;"} | {mark: "\\" + mark for mark in "*_`[]"}
 _IN_CELL: Mapping[str, str] = {**_ESCAPES, "|": "\\|"}
+# What begins a quotation that is set apart as a note or a warning, up to its title or the end of the line.
+_ALERT = re.compile(r"\[![\w-]++\](?![(\[:])[+-]?[ \t]*+")
 _CELL = re.compile(r"(?:[^|]|(?<=\\)\|)++")
 # A description that is a reference's name as well (`![words]`) is not to be translated.
 _PLAIN_IMAGE = re.compile(r"!\[(?P<description>[^\]\[\\*_`<!\r\n]++)\](?:\(|\[[^\]])")
@@ -76,21 +81,23 @@ _Found: TypeAlias = "tuple[int, int, tuple[Part, ...]]"
 def _found(text: str, lines: _Lines, tokens: Sequence[Token], environment: dict[str, Any]) -> Iterator[_Found]:
     """Where words or HTML stand in the text, and what they come to as parts."""
     cells: Iterator[_Content] = iter(())
-    is_cell = False
-    for token in tokens:
+    for before, token in pairwise((_START, *tokens)):
         if token.type == "tr_open" and token.map:
             cells = _cells(text, lines[token.map[0]])
-        elif token.type in ("th_open", "td_open"):
-            is_cell = True
         elif token.type == "html_block" and token.map:
             yield from _html_block(text, lines[token.map[0] : token.map[1]], token.content)
         elif token.type == "inline" and token.map and token.content:
             of_token = lines[token.map[0] : token.map[1]]
-            content = _cell(cells, token.content) if is_cell else _content(text, of_token, token.content)
-            if content:
-                escapes = _IN_CELL if is_cell else _ESCAPES
-                yield content.place(0), content.place(len(content.text)), _paragraph(content, escapes, environment)
-            is_cell = False
+            is_cell = before.type in ("th_open", "td_open")
+            found = [_cell(cells, token.content)] if is_cell else _contents(text, of_token, token.content)
+            for content in filter(None, found):
+                start = content.place(0)
+                # A row that begins without a pipe is a line that a block may begin on.
+                begins_line = "|" not in text[of_token[0][0] : start] if is_cell else not before.markup.startswith("#")
+                block = Block(
+                    _IN_CELL if is_cell else _ESCAPES, spelling=partial(MarkdownSpelling, in_paragraph=begins_line)
+                )
+                yield start, content.place(len(content.text)), _paragraph(content, block, environment)
 
 
 def _html_block(text: str, lines: _Lines, content: str) -> Iterator[_Found]:
@@ -102,6 +109,15 @@ def _html_block(text: str, lines: _Lines, content: str) -> Iterator[_Found]:
 
 def _split(text: str) -> list[str]:
     return text.replace("\0", "\ufffd").replace("\r\n", "\n").replace("\r", "\n").rstrip("\n").split("\n")
+
+
+def _contents(text: str, lines: _Lines, content: str) -> list[_Content | None]:
+    """The content of a paragraph; without the mark of an alert such as `[!NOTE]`, whose line is kept apart."""
+    alert = _ALERT.match(content)
+    if alert is None:
+        return [_content(text, lines, content)]
+    title, _, rest = content[alert.end() :].partition("\n")
+    return [_content(text, lines[first:], words) for first, words in enumerate((title, rest)) if words]
 
 
 def _content(text: str, lines: _Lines, content: str) -> _Content | None:
@@ -138,8 +154,8 @@ def _cell(cells: Iterator[_Content], content: str) -> _Content | None:
     return None
 
 
-def _paragraph(content: _Content, escapes: Mapping[str, str], environment: dict[str, Any]) -> tuple[Part, ...]:
-    paragraph = _Paragraph(content, escapes)
+def _paragraph(content: _Content, block: Block, environment: dict[str, Any]) -> tuple[Part, ...]:
+    paragraph = _Paragraph(content, block)
     paragraph.read(spans(_MD, content.text, environment))
     return paragraph.block.parts()
 
@@ -147,9 +163,9 @@ def _paragraph(content: _Content, escapes: Mapping[str, str], environment: dict[
 class _Paragraph:
     """Puts the spans of a paragraph, and the words between them, into a block."""
 
-    def __init__(self, content: _Content, escapes: Mapping[str, str]) -> None:
+    def __init__(self, content: _Content, block: Block) -> None:
         self.content = content
-        self.block = Block(escapes)
+        self.block = block
         self.opened: dict[int, Piece] = {}
         self.elements: dict[str, list[Piece]] = {}
         self.twins = 0

@@ -15,7 +15,8 @@ from typing import Literal
 from msgspec import Struct
 
 from dragoman.text import icu
-from dragoman.text.parts import Part, Run, escaped, shown
+from dragoman.text.markdown_writing import loosened, settled
+from dragoman.text.parts import MarkdownSpelling, Part, Run, escaped, shown
 from dragoman.types import Finding
 
 Role = Literal["alone", "opens", "closes"]
@@ -75,6 +76,9 @@ FORMS = (TAGS, BRACES)
 LOOKALIKE = re.compile(f"{TAGS.pattern.pattern}|{BRACES.pattern.pattern}")
 """Whatever would be taken for a marker; a text's own must be held (`placeholders.hold` does) before it is masked."""
 
+# In every marker there is one of these, even in a broken one.
+_TRACE = re.compile("[<>＜＞〈〉⟨⟩{}｛｝&]")
+
 # French sets a space before these where others set none, so that a space there is no mistake.
 _LOOSE_MARKS = ":;!?%–—"
 # A word of four letters that ends at a marker lost a space; a shorter one may be a prefix (Zulu `ku{name}`).
@@ -87,6 +91,8 @@ def mask(run: Run, form: Form) -> Masked:
     The ends of a twin are an opening and a closing marker where both are in the run. A placeholder, tag or code that
     looks like a marker and is not held makes `restore` refuse.
     """
+    if not run.held:
+        return Masked(shown(run.text), run, form, ())
     marks = tuple(_marks(run))
     pieces = [shown(stretch) for stretch in run.stretches()]
     return Masked(_woven(pieces, map(form.write, marks)), run, form, marks)
@@ -98,23 +104,29 @@ def restore(masked: Masked, output: str) -> tuple[Part, ...] | None:
     None where `lost` has something to say: the output does not hold exactly the same markers. A space beside a marker
     that the model added or dropped is set as in the source where that is certain to be right.
     """
+    if not masked.marks and not _TRACE.search(output):
+        return _placed(masked, _Seen([output], []))
     seen = _read(masked, output)
-    if next(_faults(masked, seen), None) is not None:
-        return None
-    index = {mark: number for number, mark in enumerate(masked.marks)}
-    order = [index[mark] for mark in seen.marks]
-    return tuple(_parts(masked.run, _spaced(masked, seen.literals, order), order))
+    return None if next(_faults(masked, seen), None) else _placed(masked, seen)
 
 
 def lost(masked: Masked, output: str) -> tuple[Finding, ...]:
     """What is wrong with the markers of an output: which are missing, doubled, invented, out of order or broken."""
-    return tuple(_faults(masked, _read(masked, output)))
+    seen = _read(masked, output)
+    faults = tuple(_faults(masked, seen))
+    if faults or _placed(masked, seen) is not None:
+        return faults
+    return (Finding("placeholder", "Where the translation has them, the marks of Markdown would not be read as such."),)
 
 
 def apart(run: Run) -> tuple[Part, ...]:
-    """The run around its held stretches: what has letters is a run of its own, the rest is as it was."""
+    """The run around its held stretches: what has letters is a run of its own, the rest is as it was.
+
+    In Markdown a space is set where words touch emphasis, which may be none beside other words.
+    """
     parts: list[Part] = []
-    for number, stretch in enumerate(run.stretches()):
+    stretches = loosened(run) if isinstance(run.escaping, MarkdownSpelling) else run.stretches()
+    for number, stretch in enumerate(stretches):
         if number:
             parts.extend(run.held[number - 1].becomes)
         parts.extend(_alone(stretch, run))
@@ -179,19 +191,36 @@ def _faults(masked: Masked, seen: _Seen) -> Iterator[Finding]:
             yield Finding("placeholder", f"{name} is {found[mark]} times in the translation instead of once.")
     if invented := found.keys() - expected.keys():
         yield Finding("placeholder", f"{len(invented)} markers in the translation stand for nothing in the source.")
-    yield from _disorder(masked, seen)
+    if found == expected:
+        yield from _disorder(masked.marks, seen.marks)
     if _remains(masked.form, seen.literals) > _remains(masked.form, masked.run.stretches()):
         yield Finding("placeholder", "A broken marker is left in the translation.")
 
 
-def _disorder(masked: Masked, seen: _Seen) -> Iterator[Finding]:
-    """What closes before it opens. What was never to be opened is said to be invented, or missing."""
-    unopened = {mark.number for mark in masked.marks if mark.role == "opens"}
-    for mark in seen.marks:
-        if mark.role == "opens":
-            unopened.discard(mark.number)
-        elif mark.number in unopened:
+def _disorder(expected: Sequence[Mark], found: Sequence[Mark]) -> Iterator[Finding]:
+    """What closes before it opens, and what stands in another tag than in the source, or in one more or less."""
+    around, around_now = _around(expected), _around(found)
+    for mark in expected:
+        if mark.role == "closes" and around_now[mark] is None:
             yield Finding("placeholder", "A tag is closed before it is opened in the translation.")
+            return
+    if around != around_now:
+        yield Finding("placeholder", "A tag stands inside another one in the translation, or outside of it.")
+
+
+def _around(marks: Sequence[Mark]) -> dict[Mark, int | None]:
+    """The number of the innermost tag that is open where a tag opens, and where it closes, itself included there."""
+    opened: dict[int, None] = {}
+    around: dict[Mark, int | None] = {}
+    for mark in marks:
+        innermost = next(reversed(opened), None)
+        if mark.role == "opens":
+            around[mark] = innermost
+            opened[mark.number] = None
+        elif mark.role == "closes":
+            around[mark] = innermost if mark.number in opened else None
+            opened.pop(mark.number, None)
+    return around
 
 
 def _remains(form: Form, literals: Iterable[str]) -> int:
@@ -200,6 +229,16 @@ def _remains(form: Form, literals: Iterable[str]) -> int:
 
 def _name(text: str) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+
+
+def _placed(masked: Masked, seen: _Seen) -> tuple[Part, ...] | None:
+    """The translation as parts; None where Markdown's marks would not be read as such."""
+    index = {mark: number for number, mark in enumerate(masked.marks)}
+    order = [index[mark] for mark in seen.marks]
+    literals = list(_spaced(masked, seen.literals, order)) if order else seen.literals
+    if isinstance(masked.run.escaping, MarkdownSpelling):
+        return settled(masked.run, masked.run.escaping, literals, [masked.run.held[number] for number in order])
+    return tuple(_parts(masked.run, literals, order))
 
 
 def _parts(run: Run, literals: Iterable[str], order: Sequence[int]) -> Iterator[Part]:

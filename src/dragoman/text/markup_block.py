@@ -8,10 +8,10 @@ source; `parts` makes the run of it. A run's translation is written with the sou
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html.entities import html5
 from itertools import groupby
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -19,6 +19,9 @@ from dragoman.text.parts import SOFT_SPACES, Escaping, Held, Kind, Part, Run, Sp
 
 TEXT: Mapping[str, str] = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 """What text in HTML and XML must escape."""
+
+Spelled: TypeAlias = tuple[tuple[str, str], ...]
+"""Characters, and how each of them is written."""
 
 _REFERENCE = re.compile(
     r"&(?:#(?:[xX](?P<hex>[0-9A-Fa-f]{1,6})|(?P<decimal>[0-9]{1,7}))|(?P<name>[A-Za-z][A-Za-z0-9]*+));?"
@@ -40,11 +43,17 @@ class Piece(Struct):
 
 
 class Block:
-    """The pieces of one block. `escapes` are the characters that the format asks to be spelled in some way."""
+    """The pieces of one block. `escapes` are the characters that the format asks to be spelled in some way.
 
-    def __init__(self, escapes: Mapping[str, str], *, is_xml: bool = False) -> None:
+    `spelling` makes a run's escaping of what it spells, where that is not what text in HTML asks for.
+    """
+
+    def __init__(
+        self, escapes: Mapping[str, str], *, is_xml: bool = False, spelling: Callable[[Spelled], Spelling] = Spelling
+    ) -> None:
         self.escapes = escapes
         self.is_xml = is_xml
+        self.spelling = spelling
         self.pieces: list[Piece] = []
 
     def markup(self, raw: str, *, is_value: bool = False) -> None:
@@ -97,7 +106,7 @@ class Block:
         start, end = _trimmed(self.pieces)
         inner = list(_joined(self.pieces[start:end]))
         lead, tail = (_raw(self.pieces[:start]), _raw(self.pieces[end:]))
-        return merged((lead, _run(inner, _Spellings(inner, self.escapes)), tail))
+        return merged((lead, _run(inner, _Spellings(inner, self.escapes), self.spelling), tail))
 
     def _notable(self, found: re.Match[str], is_value: bool) -> int:
         raw = found[0]
@@ -208,13 +217,12 @@ class _Spellings:
         free = [space for space in SOFT_SPACES if space not in self._written]
         self._breaks = dict(zip(breaks, free, strict=False))
 
-    @property
-    def escaping(self) -> Escaping:
+    def escaping(self, spelling: Callable[[Spelled], Spelling]) -> Escaping:
         """What a run's `escaping` has to be."""
         changed = {shown: raw for shown, raw in self._written.items() if shown != raw}
-        if changed == TEXT and not self._breaks:
+        if changed == TEXT and not self._breaks and spelling is Spelling:
             return "text"
-        return Spelling((*changed.items(), *((space, raw) for raw, space in self._breaks.items())))
+        return spelling((*changed.items(), *((space, raw) for raw, space in self._breaks.items())))
 
     def shown(self, piece: Piece) -> str:
         """What stands in the run's text for a piece."""
@@ -246,7 +254,7 @@ def _is_in_word(character: str, before: str, after: str) -> bool:
     return character.isalnum() and not character.isascii()
 
 
-def _run(pieces: Sequence[Piece], spellings: _Spellings) -> Run:
+def _run(pieces: Sequence[Piece], spellings: _Spellings, spelling: Callable[[Spelled], Spelling]) -> Run:
     text: list[str] = []
     held: list[Held] = []
     at = 0
@@ -258,4 +266,4 @@ def _run(pieces: Sequence[Piece], spellings: _Spellings) -> Run:
             held.append(Held(at, at + len(shown), piece.kind, parts, piece.twin, piece.bare or shown == " "))
         text.append(shown)
         at += len(shown)
-    return Run("".join(text), tuple(held), spellings.escaping)
+    return Run("".join(text), tuple(held), spellings.escaping(spelling))

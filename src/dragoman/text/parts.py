@@ -34,6 +34,15 @@ class Spelling(Struct, frozen=True):
         return words.translate({ord(character): spelled for character, spelled in self.characters})
 
 
+class MarkdownSpelling(Spelling, frozen=True):
+    """How a run of Markdown writes characters; what is held in it is Markdown's marks, which need the right neighbours.
+
+    With `in_paragraph` a line may begin where the run does, on which no list, heading or the like may begin.
+    """
+
+    in_paragraph: bool = False
+
+
 Escaping: TypeAlias = Literal["none", "text", "attribute"] | Spelling
 Kind = Literal["placeholder", "address", "path", "code", "emoji", "quantity", "tag", "pattern", "kept", "term"]
 Part: TypeAlias = "str | Run"
@@ -112,7 +121,7 @@ def as_it_was(run: Run) -> str:
 
 def shown(words: str) -> str:
     """Words as a model is shown them: on one line, with plain spaces where the source breaks its lines."""
-    return words.translate(_PLAIN_SPACES)
+    return words if words.isascii() else words.translate(_PLAIN_SPACES)
 
 
 def escaped(words: str, escaping: Escaping) -> str:

@@ -18,7 +18,7 @@ from dragoman.text.icu import Message
 from dragoman.text.markup_elements import HTML
 from dragoman.text.parts import Held, Kind, Part, Run, escaped
 from dragoman.text.protections import Protections
-from dragoman.text.shapes import TAG, braces_in, shapes_in
+from dragoman.text.shapes import TAG, braces_in, is_plain, shapes_in
 
 __all__ = ["Protections", "hold"]
 
@@ -76,6 +76,8 @@ class _Holder(Struct, frozen=True):
     counts: bool = False
 
     def hold(self, run: Run) -> Run:
+        if not self.depth and is_plain(run.text) and next(self.protect.found_in(run.text), None) is None:
+            return run
         already = _Already(run.held)
         found = list(_glued(run.text, _disjoint(self._found(run.text, already)), already))
         moved = {held.start for one in found if one.message for held in already.across(one.start, one.end)}

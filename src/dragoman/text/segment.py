@@ -16,7 +16,7 @@ from functools import partial
 from msgspec import Struct
 
 from dragoman.languages import base
-from dragoman.text.parts import SOFT_SPACES, Held, Part, Run, each_run, escaped
+from dragoman.text.parts import SOFT_SPACES, Held, MarkdownSpelling, Part, Run, each_run, escaped
 from dragoman.text.sentences import DOT_ORDINALS, sentence_ends
 from dragoman.text.tokens import TOKEN_COST, estimate_tokens
 from dragoman.text.view import View
@@ -30,7 +30,7 @@ SAFE_TOKENS = 75
 _FEWEST_TOKENS = 8
 
 _LINE_ENDS = "\n\r\v\f\x1c-\x1e\x85\u2028\u2029"
-_LINE = re.compile(rf"[^{_LINE_ENDS}]*(?:[{_LINE_ENDS}]\s*)?")
+_LINE = re.compile(rf"[^{_LINE_ENDS}]+(?:[{_LINE_ENDS}]\s*)?|[{_LINE_ENDS}]\s*")
 _LINE_BREAK = re.compile(rf"[{_LINE_ENDS}]\s*")
 
 # White space, control characters and marks of no width: outside a sentence they say nothing to a translator.
@@ -52,12 +52,17 @@ _BREAK = re.compile(rf"\s+|[{_WIDE_MARKS}](?![\s{_WIDE_MARKS}{re.escape(_CLOSERS
 _GRADES = dict.fromkeys("。！？｡….!?؟।॥။።", 0) | dict.fromkeys(";:；：؛–—", 1) | dict.fromkeys(",，、､،၊", 2)
 _POOREST_GRADE = 3
 
+# No sentence ends inside of words and these marks, but in Thai and Lao, which end them with a space.
+_WORDS_ALONE = re.compile(r"[\w ,'’\"()/&%-]*+.?")
+_END_BY_SPACE = frozenset({"th", "lo"})
+
 _JAMO_AND_FLAGS = frozenset(map(chr, (*range(0x1100, 0x1200), *range(0x1F1E6, 0x1F200))))
 # Thai and Lao vowels are letters of their own, written before or after their consonant.
 _HOLDS_NEXT = frozenset("\u200dเแโใไເແໂໃໄ")
 _HOLDS_PREVIOUS = frozenset((*"\u200c\u200dะาำๅະາຳﾞﾟ", *map(chr, range(0x1F3FB, 0x1F400))))
 
 _SINGLE_SPACES = frozenset(f" {SOFT_SPACES}")
+_MARKS = ("*", "_", "~", "`")
 _TAGS_IN_FRONT = re.compile(r"(?:<[^<>]*>)*")
 _TAGS_BEHIND = re.compile(r"(?:<[^<>]*>)*\Z")
 _LONGEST_TAGS = 100
@@ -99,7 +104,9 @@ def join(parts: Sequence[Part], translate: Callable[[Run], str], pair: Pair) -> 
     for part in parts:
         piece = translate(part) if isinstance(part, Run) else str(part)
         if isinstance(part, Run):
-            if gap is not None and drops and not _are_foreign(before, piece):
+            if gap is not None and _is_beside_marks(part, pieces[gap - 1], (*pieces[gap + 1 :], piece)[0]):
+                pieces[gap] = pieces[gap] or " "
+            elif gap is not None and drops and not _are_foreign(before, piece):
                 pieces[gap] = ""
             before, gap = piece, None
         elif isinstance(part, Gap):
@@ -120,6 +127,11 @@ def _spaces_sentences(language: str) -> bool:
     return base(language) not in ("zh", "ja")
 
 
+def _is_beside_marks(run: Run, before: str, after: str) -> bool:
+    """Tell whether marks of Markdown end or begin there: without a space beside them they may be none."""
+    return isinstance(run.escaping, MarkdownSpelling) and (before[-1:] in _MARKS or after[:1] in _MARKS)
+
+
 def _are_foreign(before: str, after: str) -> bool:
     """Tell whether a space must stay: a cut inside a sentence may leave Latin letters on both sides of it."""
     end = _TAGS_BEHIND.sub("", before[-_LONGEST_TAGS:])
@@ -138,6 +150,8 @@ class _Sentence(Struct, frozen=True):
 
 
 def _cut(run: Run, language: str, limit: int, split: Split) -> tuple[Part, ...]:
+    if _is_whole(run, language, limit):
+        return (run,)
     view = View(_on_one_line(run) if split == "off" else run)
     parts: list[Part] = []
     at = 0
@@ -150,6 +164,15 @@ def _cut(run: Run, language: str, limit: int, split: Split) -> tuple[Part, ...]:
         parts += (*view.literal(at, sentence.start), view.run_of(sentence.start, sentence.end))
         at, previous = sentence.end, sentence
     return tuple(_merged([*parts, *view.literal(at, view.end)]))
+
+
+def _is_whole(run: Run, language: str, limit: int) -> bool:
+    """Tell whether a run is certainly one sentence, as many are, without looking for where sentences end."""
+    text = run.text
+    if run.held or language in _END_BY_SPACE or not _WORDS_ALONE.fullmatch(text) or text[-1:] in _EDGE:
+        return False
+    is_bare = _rim_end(_RIM, text, 0, len(text)) == 0
+    return is_bare and any(map(str.isalpha, text)) and estimate_tokens(text) * TOKEN_COST <= limit
 
 
 def _on_one_line(run: Run) -> Run:

@@ -136,6 +136,8 @@ SHAPES = (
     _shape("emoji", _EMOJI_TRIGGER, _EMOJI),
 )
 
+# In whatever is found here, braces with it, there is one of these.
+_TRACE = re.compile(r"[:@<＜〈⟨{｛&%$`/\\~*\d]|\.\S|" + _EMOJI_TRIGGER)
 _IS_PLACEHOLDER = re.compile(
     r"\s*[^\s{}]*\s*"  # {0} {name} {user.name!r:>10} { name }
     r"|%.*%|#.*#"  # {% tag %} {# comment #}
@@ -145,6 +147,11 @@ _IS_PLACEHOLDER = re.compile(
     re.DOTALL,
 )
 _BRACES = re.compile("[{}]")
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text certainly holds no shape and no braces, as most do: a faster way to find none."""
+    return not _TRACE.search(text)
 
 
 def shapes_in(text: str) -> Iterator[tuple[int, int, Kind]]:
