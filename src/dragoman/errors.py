@@ -5,6 +5,10 @@ DragomanError
 │   ├── UnknownLanguage
 │   ├── UnsupportedPair
 │   ├── UnknownGlossary
+│   ├── UnknownDocument
+│   ├── DocumentNotReady          it is being translated, or that failed
+│   ├── DocumentTaken             it could be fetched once, and was
+│   ├── UnknownKey
 │   └── TooLarge
 ├── Refused                       the caller may not, or not now; nothing was started
 │   ├── Unauthorized              no valid key
@@ -69,6 +73,22 @@ class UnsupportedPair(InvalidRequest):
 
 class UnknownGlossary(InvalidRequest):
     """There is no such glossary, or it has no terms for this pair."""
+
+
+class UnknownKey(InvalidRequest):
+    """There is no such API key, or it was revoked."""
+
+
+class UnknownDocument(InvalidRequest):
+    """There is no such document, it is somebody else's, it was deleted, or it became too old."""
+
+
+class DocumentNotReady(InvalidRequest):
+    """The document is still being translated, or its translation failed: its status says which."""
+
+
+class DocumentTaken(InvalidRequest):
+    """The document could be fetched once, and was."""
 
 
 class TooLarge(InvalidRequest):

@@ -136,6 +136,15 @@ def english_name(code: str) -> str:
     return _english_names()[base(code)]
 
 
+def name_in(reader: str, code: str) -> str:
+    """Return what speakers of `reader` call `code`: "Chinesisch (Vereinfacht)" for `zh-Hans` in `de`; in English where
+    they have no word. The first call for a reader reads files: keep it off the event loop.
+    """
+    words = [_words(locale) for locale in _own_locales(reader)]
+    name = _word(words, "languages", base(code)) or english_name(code)
+    return _with_details(name, resolve(code), [*words, _words("en")])
+
+
 @lru_cache(maxsize=4096)
 def script(code: str) -> str:
     """Return the ISO 15924 code of the script the language is written in: `Latn`, `Hant`, `Jpan`."""

@@ -72,6 +72,38 @@ class Settings(Struct, frozen=True, kw_only=True):
         int,
         Meta(ge=1, le=256, description="processes that serve; more than 1 for more than one core", extra=LISTENING),
     ] = 1
+    keys: Annotated[
+        bool,
+        Meta(
+            description="let in only who has an API key, made by `dragoman keys add`; needed to listen elsewhere than "
+            "on this machine's own address",
+            extra=LISTENING,
+        ),
+    ] = False
+    open_to_all: Annotated[
+        bool,
+        Meta(
+            description="listen elsewhere than on this machine's own address although no keys are asked for; everybody "
+            "who reaches the server can then use it",
+            extra=LISTENING,
+        ),
+    ] = False
+    trusted_proxies: Annotated[
+        Words | None,
+        Meta(
+            description="addresses or networks of the proxies whose X-Forwarded-For and X-Forwarded-Proto are "
+            "believed, with spaces between, as 10.0.0.1 192.168.0.0/16",
+            extra=LISTENING,
+        ),
+    ] = None
+    cors_origins: Annotated[
+        Words | None,
+        Meta(
+            description="origins whose web pages may use the server, with spaces between, as https://example.org; * "
+            "for all; left out, those routes only that answer every origin in their own protocol",
+            extra=LISTENING,
+        ),
+    ] = None
     data_dir: Annotated[
         Words | None,
         Meta(description="folder for everything written to disk; left out, the platform's own place", extra=STORAGE),
@@ -79,6 +111,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_body_bytes: Annotated[
         int, Meta(ge=1, description="largest request body; larger ones get 413 before they are read", extra=LISTENING)
     ] = 2_000_000
+    max_document_bytes: Annotated[
+        int, Meta(ge=1, description="largest document that is taken; larger ones get 413", extra=LISTENING)
+    ] = 10 * 2**20
+    documents_disk_bytes: Annotated[
+        int, Meta(ge=0, description="disk for documents that wait and that are done; 0 takes none", extra=STORAGE)
+    ] = 2**30
+    documents_max_age_hours: Annotated[
+        float, Meta(gt=0, description="how long a translated document can be fetched", extra=STORAGE)
+    ] = 24.0
     max_texts: Annotated[int, Meta(ge=1, description="most texts times targets in one request", extra=LIMITS)] = 1_000
     max_characters: Annotated[
         int, Meta(ge=1, description="most characters in one request, counted once per target", extra=LIMITS)
@@ -279,6 +320,8 @@ def _accepts(kind: introspection.Type) -> str:
             return f"a whole number {_range(kind)}"
         case introspection.FloatType():
             return f"a number {_range(kind)}"
+        case introspection.BoolType():
+            return "true or false"
         case _:
             return "a text that is not empty"
 

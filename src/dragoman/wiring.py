@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import math
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar
 
@@ -26,16 +27,22 @@ from dragoman.core.shared_limit import WHOLE, EqualShares, Shares, open_leases
 from dragoman.core.translator import Translator
 from dragoman.engines import ollama
 from dragoman.engines.registry import open_engine
+from dragoman.errors import ConfigurationError
 from dragoman.languages import all_languages
 from dragoman.listening import BACKLOG, address_of, listen
 from dragoman.memory.glossaries import Glossaries
 from dragoman.memory.glossary_file import FILE_NAME
 from dragoman.memory.hot import HotMemory
+from dragoman.memory.key_file import FILE_NAME as KEYS_FILE_NAME
 from dragoman.memory.sqlite import open_sqlite
 from dragoman.memory.tiers import TieredMemory
 from dragoman.memory.valkey import open_valkey
 from dragoman.server.app import create_app
+from dragoman.server.documents import Documents
+from dragoman.server.gate import Gate, KeyGate, OpenGate, check_exposure, check_proxies
+from dragoman.server.keys import Keyring
 from dragoman.server.metrics import Metrics
+from dragoman.server.service import Service
 from dragoman.settings import Settings, data_path
 from dragoman.telemetry import LoopLag
 from dragoman.text.detect import detect
@@ -118,6 +125,29 @@ async def open_translator(
 
 
 @asynccontextmanager
+async def open_gate(settings: Settings) -> AsyncIterator[Gate]:
+    """Who may come in, by the settings; while it is open, what callers use is written down.
+
+    Raises ConfigurationError where keys are asked for and their file cannot be read.
+    """
+    async with Keyring(data_path(settings) / KEYS_FILE_NAME, must_open=settings.keys) as keyring:
+        if settings.keys and not len(keyring):
+            log.warning("There are no API keys yet, so nobody can come in. Make one with `dragoman keys add NAME`.")
+        yield KeyGate(keyring) if settings.keys else OpenGate(keyring.meter)
+
+
+@asynccontextmanager
+async def open_service(translator: Translator, settings: Settings) -> AsyncIterator[Service]:
+    """A translator behind its gate, with its glossaries and documents: what `create_app` serves."""
+    async with (
+        open_gate(settings) as gate,
+        Glossaries(data_path(settings) / FILE_NAME) as glossaries,
+        Documents(translator, gate, settings) if settings.documents_disk_bytes else nullcontext() as documents,
+    ):
+        yield Service(translator, settings, gate, glossaries, documents)
+
+
+@asynccontextmanager
 async def open_metrics(translator: Translator, settings: Settings) -> AsyncIterator[Metrics]:
     """The metrics of a server, and while they are open the watchers over its process that they tell of."""
     limits = limits_of(settings.rss_soft_limit_bytes, settings.rss_hard_limit_bytes)
@@ -150,8 +180,20 @@ def _replica_name(url: str, number: int, urls: Sequence[str]) -> str:
 async def serve(settings: Settings, announce: Callable[[str], None] = print) -> None:
     """Serve HTTP until the process is told to stop. Raises ConfigurationError for what keeps it from starting."""
     choice = await choose_engine(settings)
-    with listen(settings.host, settings.port) as listener:
+    with listen_as_set(settings) as listener:
         await serve_on(listener, choice, settings, announce)
+
+
+def listen_as_set(settings: Settings) -> socket.socket:
+    """Listen where the settings say. Raises ConfigurationError, also where strangers could come in unasked."""
+    check_proxies(settings)
+    listener = listen(settings.host, settings.port)
+    try:
+        check_exposure(listener.getsockname()[0], settings)
+    except ConfigurationError:
+        listener.close()
+        raise
+    return listener
 
 
 async def serve_on(
@@ -165,11 +207,12 @@ async def serve_on(
     async with (
         open_translator(settings, engines=choice.urls, part=part) as translator,
         open_metrics(translator, settings) as metrics,
-        Glossaries(data_path(settings) / FILE_NAME) as glossaries,
+        open_service(translator, settings) as service,
     ):
         announce(f"Starting {', '.join(choice.urls)}\n  because {choice.why}.")
         await asyncio.to_thread(_load_language_data)
-        server = _Server(settings, create_app(translator, settings, metrics, glossaries))
+        server = _Server(settings, create_app(service, metrics))
+        _keep_for_good()
         serving = asyncio.create_task(server.serve(sockets=[listener]), name="serve HTTP")
         try:
             await _announce_when_ready(translator, listener, serving, announce)
@@ -177,6 +220,14 @@ async def serve_on(
         finally:
             server.should_exit = True
             await asyncio.gather(serving, return_exceptions=True)
+
+
+def _keep_for_good() -> None:
+    """Spare the garbage collector what stays to the end, modules and language data: each look at it all would hold the
+    event loop for tens of milliseconds.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 class SyncTranslator:
@@ -225,6 +276,8 @@ class _Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,  # it would name client addresses, and costs a tenth of a request
                 server_header=False,
+                proxy_headers=settings.trusted_proxies is not None,
+                forwarded_allow_ips=(settings.trusted_proxies or "").split(),
                 timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_s),  # whole seconds only
                 backlog=BACKLOG,
             )

@@ -21,7 +21,7 @@ from msgspec import Struct
 from dragoman import wiring
 from dragoman.core.shared_limit import LOAD_A_MODEL, EqualShares
 from dragoman.errors import ConfigurationError, DragomanError
-from dragoman.listening import address_of, listen
+from dragoman.listening import address_of
 from dragoman.settings import Settings
 from dragoman.wiring import EngineChoice
 
@@ -59,7 +59,7 @@ async def serve(settings: Settings, announce: Callable[[str], None] = print) -> 
     """
     choice = await wiring.choose_engine(settings)
     _refuse_engines_of_ours(choice, settings.workers)
-    with listen(settings.host, settings.port) as listener:
+    with wiring.listen_as_set(settings) as listener:
         announce(f"Starting {settings.workers} workers on {address_of(listener)}")
         parts = [EqualShares(settings.workers, number) for number in range(settings.workers)]
         workers = [_Worker(Orders(settings, choice, part, listener.fileno()), announce) for part in parts]

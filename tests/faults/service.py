@@ -17,11 +17,11 @@ import msgspec
 from msgspec import Struct
 from pyleak import no_task_leaks
 
+from dragoman import wiring
 from dragoman.core.translator import Translator
 from dragoman.server.app import create_app
 from dragoman.settings import Settings
 from dragoman.types import Lane
-from dragoman.wiring import open_translator
 from tests.server.scripted import served
 
 T = TypeVar("T")
@@ -91,8 +91,9 @@ def opener(folder: Path) -> Opener:
         sockets = open_sockets()
         async with no_task_leaks(action="raise"):
             async with (
-                open_translator(settings, engines=engines) as translator,
-                served(create_app(translator, settings)) as address,
+                wiring.open_translator(settings, engines=engines) as translator,
+                wiring.open_service(translator, settings) as behind_the_gate,
+                served(create_app(behind_the_gate)) as address,
                 aiohttp.ClientSession("http://{}:{}".format(*address)) as client,
             ):
                 await translator.ready()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -15,7 +17,10 @@ from starlette.applications import Starlette
 from starlette.types import Message
 
 from dragoman.errors import DragomanError
+from dragoman.memory.glossaries import Glossaries
 from dragoman.server.app import create_app
+from dragoman.server.gate import Gate, OpenGate
+from dragoman.server.service import Service
 from dragoman.settings import Settings
 from dragoman.types import Detected, Readiness, Timings, Tokens, TranslateRequest, Translation
 
@@ -34,6 +39,9 @@ class ScriptedTranslator:
         self.cancelled = asyncio.Event()
         self.requests: list[TranslateRequest] = []
         self.readiness = Readiness(True)
+
+    def check(self, request: TranslateRequest) -> None:
+        """Nothing is too large for a script."""
 
     async def translate(self, request: TranslateRequest) -> list[Translation | DragomanError]:
         self.requests.append(request)
@@ -66,8 +74,19 @@ class ScriptedTranslator:
         )
 
 
+def service_over(
+    translator: ScriptedTranslator,
+    gate: Gate | None = None,
+    glossaries: Glossaries | None = None,
+    **settings: Any,  # noqa: ANN401 - any field of Settings
+) -> Service:
+    """Without `glossaries` there is nowhere to keep them."""
+    kept = glossaries or Glossaries(Path(os.devnull) / "glossaries.sqlite3")
+    return Service(cast("Translator", translator), Settings(**settings), gate or OpenGate(), kept)
+
+
 def app_over(translator: ScriptedTranslator, **settings: Any) -> Starlette:  # noqa: ANN401 - any field of Settings
-    return create_app(cast("Translator", translator), Settings(**settings))
+    return create_app(service_over(translator, **settings))
 
 
 class Answer(Struct):
@@ -91,8 +110,8 @@ async def call(
     pieces: Sequence[bytes] | None = None,
     headers: Mapping[str, str | None] | None = None,
 ) -> Answer:
-    """One request. `body` goes as JSON unless it is bytes; `pieces` are sent one message each, a header
-    of None is left out.
+    """One request; `path` may have a query. `body` goes as JSON unless it is bytes; `pieces` are sent one message
+    each, a header of None is left out.
     """
     sent = pieces if pieces is not None else [body if isinstance(body, bytes) else msgspec.json.encode(body)]
     waiting = list(sent)
@@ -112,7 +131,8 @@ async def call(
     return Answer(received[0]["status"], answer_headers, b"".join(one.get("body", b"") for one in received[1:]))
 
 
-def _scope(method: str, path: str, headers: Mapping[str, str | None]) -> dict[str, Any]:
+def _scope(method: str, target: str, headers: Mapping[str, str | None]) -> dict[str, Any]:
+    path, _, query = target.partition("?")
     return {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -121,7 +141,7 @@ def _scope(method: str, path: str, headers: Mapping[str, str | None]) -> dict[st
         "scheme": "http",
         "path": path,
         "raw_path": path.encode(),
-        "query_string": b"",
+        "query_string": query.encode(),
         "root_path": "",
         "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items() if value is not None],
         "client": ("127.0.0.1", 50000),

@@ -5,19 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
 
-from dragoman.core.translator import Translator
 from dragoman.errors import InvalidRequest, UnknownLanguage
 from dragoman.memory.glossaries import Glossaries
 from dragoman.server.app import create_app
 from dragoman.server.glossaries import pair_of
-from dragoman.settings import Settings
 from dragoman.types import Pair
-from tests.server.scripted import ScriptedTranslator, call
+from tests.server.scripted import ScriptedTranslator, call, service_over
 
 BIKES = {
     "name": "bikes",
@@ -30,8 +28,7 @@ TSV, CSV = "text/tab-separated-values", "text/csv"
 @pytest.fixture
 async def app(tmp_path: Path) -> AsyncIterator[Starlette]:
     async with Glossaries(tmp_path / "glossaries.sqlite3") as glossaries:
-        translator = cast("Translator", ScriptedTranslator())
-        yield create_app(translator, Settings(max_body_bytes=10_000), glossaries=glossaries)
+        yield create_app(service_over(ScriptedTranslator(), glossaries=glossaries, max_body_bytes=10_000))
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from dragoman.server.app import create_app
 from dragoman.settings import Settings
 from dragoman.telemetry import Histogram, LoopLag, Tally
 from dragoman.types import Pair, Segment
-from dragoman.wiring import open_metrics, open_translator
+from dragoman.wiring import open_metrics, open_service, open_translator
 from tests.held_engine import HeldEngine
 from tests.server.scripted import served
 
@@ -42,7 +42,8 @@ async def translator(settings: Settings) -> AsyncIterator[Translator]:
 async def client(translator: Translator, settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
     async with (
         open_metrics(translator, settings) as metrics,
-        served(create_app(translator, settings, metrics)) as (host, port),
+        open_service(translator, settings) as service,
+        served(create_app(service, metrics)) as (host, port),
         aiohttp.ClientSession(f"http://{host}:{port}") as client,
     ):
         yield client
@@ -181,7 +182,8 @@ class TestProcess:
         tiny = Settings(rss_soft_limit_bytes=0, rss_hard_limit_bytes=1)
         async with (
             open_metrics(translator, tiny) as metrics,
-            served(create_app(translator, settings, metrics)) as (host, port),
+            open_service(translator, settings) as service,
+            served(create_app(service, metrics)) as (host, port),
             aiohttp.ClientSession(f"http://{host}:{port}") as client,
         ):
             samples = await scrape(client)

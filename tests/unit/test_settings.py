@@ -78,6 +78,11 @@ def test_a_time_is_finite_and_more_than_nothing(words: str) -> None:
     assert "a number greater than 0 and at most 86400" in mistake({"timeout_s": words}, {})
 
 
+def test_a_switch_is_true_or_false() -> None:
+    assert load({"keys": "true"}, {"DRAGOMAN_OPEN_TO_ALL": "1"}, None) == Settings(keys=True, open_to_all=True)
+    assert "it takes true or false" in mistake({"keys": "maybe"}, {})
+
+
 def test_a_toml_value_of_another_type_is_a_mistake(tmp_path: Path) -> None:
     assert "host: 5 is not accepted; it takes a text" in mistake({}, {}, toml(tmp_path, "host = 5\n"))
     assert "max_texts: [1] is not accepted" in mistake({}, {}, toml(tmp_path, "max_texts = [1]\n"))

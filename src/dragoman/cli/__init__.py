@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from dragoman.cli import engines, glossary, languages, memory, models, serve, simulate, translate
+from dragoman.cli import documents, engines, glossary, keys, languages, mcp, memory, models, serve, simulate, translate
 from dragoman.errors import ConfigurationError, DragomanError
 
 FAILED = 1
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (serve, translate, languages, engines, models, memory, glossary, simulate):
+    for command in (serve, translate, documents, languages, engines, models, memory, glossary, keys, mcp, simulate):
         command.add_to(commands)
     return parser
 

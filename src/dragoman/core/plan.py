@@ -78,6 +78,7 @@ class Plan(Struct, frozen=True):
 
 def check(request: TranslateRequest, limits: Limits) -> None:
     """Refuse what is too large or cannot be meant, before any work. Raises InvalidRequest."""
+    _languages(request)
     if not request.texts:
         raise InvalidRequest("There is nothing to translate: 'text' is empty.", field="text")
     if not request.targets:
@@ -112,8 +113,7 @@ def prepare(request: TranslateRequest, info: EngineInfo) -> Plan:
     Raises UnknownLanguage for a code that is asked for, and InvalidRequest for wishes that cannot be met; what is wrong
     with one text alone is that item's error.
     """
-    targets = [_resolve(code, "target") for code in request.targets]
-    source = None if request.source is None else _resolve(request.source, "source")
+    targets, source = _languages(request)
     asking, notes = _asking(request.wishes, info)
     max_tokens = min(segmentation.SAFE_TOKENS, info.max_segment_tokens)
     drafts = _Drafts(Manner(request.format, request.wishes, asking, max_tokens), info)
@@ -136,6 +136,11 @@ def finish(
     that keeps a fault is an error too.
     """
     return [_finish_item(item, plan.notes, answers, alternatives, info, strict, prepare_ms) for item in plan.items]
+
+
+def _languages(request: TranslateRequest) -> tuple[list[str], str | None]:
+    targets = [_resolve(code, "target") for code in request.targets]
+    return targets, None if request.source is None else _resolve(request.source, "source")
 
 
 def _resolve(code: str, field: str) -> str:

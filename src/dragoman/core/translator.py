@@ -100,6 +100,10 @@ class Translator:
         """Return once an engine has answered a probe. Raises ConfigurationError where none ever will."""
         await self._pool.ready()
 
+    def check(self, request: TranslateRequest) -> None:
+        """Refuse what is too large or cannot be meant, as `translate` does before it begins. Raises InvalidRequest."""
+        planning.check(request, self._limits)
+
     async def translate(self, request: TranslateRequest) -> list[Translation | DragomanError]:
         """Translate each text into each target: all targets of the first text, then of the second, and so on.
 
@@ -108,7 +112,7 @@ class Translator:
         """
         started = time.perf_counter()
         deadline = asyncio.get_running_loop().time() + (request.timeout_s or self._limits.timeout_s)
-        planning.check(request, self._limits)
+        self.check(request)
         plan = await self._prepare(request)
         prepare_ms = (time.perf_counter() - started) * 1e3
         answers, alternatives = await self._answers(plan.sentences, request, deadline)

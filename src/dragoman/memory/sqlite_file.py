@@ -246,7 +246,7 @@ def _opened(path: Path) -> sqlite3.Connection | None:
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
         # With WAL and NORMAL a killed process loses nothing; a power cut loses at most the last moments.
-        _use_wal(connection)
+        use_wal(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         if _version(connection) == 0:
             _create(connection)
@@ -262,7 +262,8 @@ def _opened(path: Path) -> sqlite3.Connection | None:
     return None
 
 
-def _use_wal(connection: sqlite3.Connection) -> None:
+def use_wal(connection: sqlite3.Connection) -> None:
+    """Go over to the write-ahead log, also while another process does. Raises sqlite3.OperationalError."""
     give_up_at = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 from starlette.applications import Starlette
@@ -12,12 +11,17 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from dragoman.memory.glossaries import Glossaries
 from dragoman.server import openapi
+from dragoman.server.admin import admin_operations
 from dragoman.server.cached import Cached
+from dragoman.server.cors import CORS
+from dragoman.server.dialects import deepl, google, libretranslate, openai, small
+from dragoman.server.document_routes import document_operations
 from dragoman.server.endpoint import Endpoint, framework_failure, native_failure, simple_failure
+from dragoman.server.gate import KeyGate, behind
 from dragoman.server.glossaries import glossary_operations
 from dragoman.server.handlers import Handlers
+from dragoman.server.mcp import routes as mcp
 from dragoman.server.metrics import Measured, Metrics
 from dragoman.server.openapi import TRANSLATE_FAILURES, Operation
 from dragoman.server.request_id import RequestId
@@ -32,13 +36,13 @@ from dragoman.server.schemas import (
     SimpleRequest,
     SimpleSuccess,
 )
-from dragoman.settings import Settings
+from dragoman.server.service import Service
 from dragoman.types import Readiness
 
-if TYPE_CHECKING:
-    from dragoman.core.translator import Translator
-
 STATIC = Path(__file__).parent / "static"
+
+SHARED_PATH = "/translate"
+"""Asked by our own callers and by LibreTranslate's, told apart by what they send."""
 
 PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -47,21 +51,35 @@ PAGE_HEADERS = {
 }
 
 
-def create_app(
-    translator: Translator, settings: Settings, metrics: Metrics | None = None, glossaries: Glossaries | None = None
-) -> Starlette:
-    """The ASGI app that serves a translator, and its metrics and glossaries if there are any. It opens and closes
-    nothing.
-    """
-    operations = _operations(Handlers(translator, settings, glossaries))
-    operations += glossary_operations(glossaries, settings) if glossaries else []
+DIALECTS = (deepl, libretranslate, google, small, openai, mcp)
+FOR_EVERY_ORIGIN = (libretranslate, google)
+"""Their clients are pages of any origin, as those of the services they were made for."""
+
+
+def create_app(service: Service, metrics: Metrics | None = None) -> Starlette:
+    """The ASGI app that serves a translator, and its metrics if there are any. It opens and closes nothing."""
+    operations = _operations(service)
+    own = [Route(one.path, one.endpoint, methods=[one.method]) for one in operations]
+    dialects = {dialect: dialect.routes(service) for dialect in DIALECTS}
     app = Starlette(
         routes=[
-            *(Route(one.path, one.endpoint, methods=[one.method]) for one in operations),
+            *own,
             *(Route(path, Endpoint(page, native_failure), methods=["GET"]) for path, page in _pages(operations)),
-            *([Route("/metrics", Endpoint(metrics.scrape, native_failure), methods=["GET"])] if metrics else []),
+            *([_metrics_route(service, metrics)] if metrics else []),
+            *(route for routes in dialects.values() for route in routes),
         ],
-        middleware=[*([Middleware(Measured, metrics)] if metrics else []), Middleware(RequestId)],
+        middleware=[
+            *([Middleware(Measured, metrics)] if metrics else []),
+            Middleware(RequestId),
+            Middleware(
+                CORS,
+                origins=(service.settings.cors_origins or "").split(),
+                public=[
+                    *(route for dialect in FOR_EVERY_ORIGIN for route in dialects[dialect]),
+                    *(route for route in own if route.path == SHARED_PATH),
+                ],
+            ),
+        ],
         exception_handlers={HTTPException: framework_failure},
     )
     # A redirect would be made from the Host header, which anyone can set; /translate/ is simply not there.
@@ -69,11 +87,25 @@ def create_app(
     return app
 
 
-def _operations(handlers: Handlers) -> list[Operation]:
+def _operations(service: Service) -> list[Operation]:
+    handlers = Handlers(service)
+    shared = libretranslate.shared_translate(service, Endpoint(handlers.translate, simple_failure))
+    documents = document_operations(service, service.documents) if service.documents else []
+    admin = admin_operations(service.gate, service.settings) if isinstance(service.gate, KeyGate) else []
+    return [*_own_operations(handlers, shared), *glossary_operations(service), *documents, *admin]
+
+
+def _metrics_route(service: Service, metrics: Metrics) -> Route:
+    scrape = behind(service.gate, "admin", metrics.scrape)
+    return Route("/metrics", Endpoint(scrape, native_failure), methods=["GET"])
+
+
+def _own_operations(handlers: Handlers, shared: Endpoint) -> list[Operation]:
     return [
         Operation(
             method="POST",
             path="/v1/translate",
+            scope="translate",
             endpoint=Endpoint(handlers.native_translate, native_failure),
             summary="Translate texts into languages",
             description="One item for each text and target, in order. An item that failed carries its error and leaves "
@@ -86,10 +118,12 @@ def _operations(handlers: Handlers) -> list[Operation]:
         ),
         Operation(
             method="POST",
-            path="/translate",
-            endpoint=Endpoint(handlers.translate, simple_failure),
+            path=SHARED_PATH,
+            scope="translate",
+            endpoint=shared,
             summary="Translate one text",
-            description="The simplest form: a text in, a text out.",
+            description="The simplest form: a text in, a text out. A body with a `q` in place of `text` is "
+            "LibreTranslate's, and is answered as `/spec` describes.",
             request=SimpleRequest,
             example={"text": "Good morning.", "source_lang": "en", "target_lang": "de"},
             answer=SimpleSuccess,
@@ -99,6 +133,7 @@ def _operations(handlers: Handlers) -> list[Operation]:
         Operation(
             method="POST",
             path="/batch-translate",
+            scope="translate",
             endpoint=Endpoint(handlers.batch_translate, simple_failure),
             summary="Translate several texts",
             description="One result for each text, in order. A text that fails leaves the others alone.",

@@ -7,6 +7,7 @@ from typing import Generic, NoReturn, TypeVar
 import msgspec
 from msgspec import Struct
 from starlette.requests import Request
+from starlette.types import Message
 
 from dragoman.errors import InvalidRequest, TooLarge
 from dragoman.server.disconnect import ClientLeft
@@ -82,13 +83,31 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     return bytes(body)
 
 
+def with_body(request: Request, body: bytes) -> Request:
+    """The request as it was before `body` was read from it, so that another handler can read it."""
+    unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Message:
+        return unread.pop() if unread else await request.receive()
+
+    return Request(request.scope, receive)
+
+
+def media_type_of(request: Request) -> str:
+    """The media type that a request says its body has, in lower case and without parameters; "" where it says none."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def check_coding(request: Request) -> None:
+    """Raises UnsupportedMedia for a compressed body: a small one may unpack to any size."""
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMedia("Send the body as it is, without Content-Encoding.", field="Content-Encoding")
+
+
 def _check_media(request: Request) -> None:
     """No content type at all is taken for JSON: hand-written clients forget it."""
-    coding = request.headers.get("content-encoding", "identity")
-    if coding.lower() != "identity":
-        raise UnsupportedMedia("Send the body as it is, without Content-Encoding.", field="Content-Encoding")
-    media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if media_type != "application/json":
+    check_coding(request)
+    if media_type_of(request) not in ("", "application/json"):
         raise UnsupportedMedia(
             "Send JSON, with 'Content-Type: application/json'.", field="Content-Type", accepted=("application/json",)
         )

@@ -19,7 +19,7 @@ from dragoman.server.schemas import SimpleFailure
 Handler = Callable[[Request], Awaitable[Response]]
 ErrorShape = Callable[[Failure], Response]
 
-_STOPPED = ShuttingDown("The server stopped before the answer was there; send the request again in a moment.")
+STOPPED = ShuttingDown("The server stopped before the answer was there; send the request again in a moment.")
 
 
 class Endpoint:
@@ -31,14 +31,21 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            response = await self._handler(Request(scope, receive))
+            response = await self.answer(Request(scope, receive))
         except ClientLeft:
             return
-        except asyncio.CancelledError:  # only by uvicorn, of what still runs when the grace to stop is over
-            response = self.shape(failure_of(_STOPPED, request_id_of(scope)))
-        except Exception as error:
-            response = self.shape(failure_of(error, request_id_of(scope)))
         await response(scope, receive, send)
+
+    async def answer(self, request: Request) -> Response:
+        """What the handler answers, or what went wrong, in this endpoint's shape. Raises ClientLeft."""
+        try:
+            return await self._handler(request)
+        except ClientLeft:
+            raise
+        except asyncio.CancelledError:  # only by uvicorn, of what still runs when the grace to stop is over
+            return self.shape(failure_of(STOPPED, request_id_of(request.scope)))
+        except Exception as error:
+            return self.shape(failure_of(error, request_id_of(request.scope)))
 
 
 def json_answer(body: object, headers: dict[str, str] | None = None, status: int = 200) -> Response:

@@ -13,14 +13,14 @@ from starlette.responses import Response
 
 from dragoman import languages
 from dragoman.errors import InvalidRequest, UnknownLanguage
-from dragoman.memory.glossaries import Glossaries
 from dragoman.memory.glossary_file import GlossaryInfo
 from dragoman.memory.term_files import FileKind, read_terms, terms_of, write_csv, write_tsv
 from dragoman.server.body import LONGEST_ECHO, JsonBody, read_body
 from dragoman.server.endpoint import Endpoint, json_answer, native_failure
+from dragoman.server.gate import native_key
 from dragoman.server.openapi import Operation
 from dragoman.server.problems import UnsupportedMedia
-from dragoman.settings import Settings
+from dragoman.server.service import Service
 from dragoman.types import Pair, Term
 
 TABLES: dict[str, FileKind] = {"text/tab-separated-values": "tsv", "text/csv": "csv"}
@@ -93,59 +93,72 @@ class StoredEntries(Struct, frozen=True, kw_only=True):
 
 
 class GlossaryHandlers:
-    """The handlers of `/v1/glossaries`. A glossary is named by its id or, where no other has it, by its name."""
+    """The handlers of `/v1/glossaries`. A glossary is named by its id or, where no other has it, by its name.
 
-    def __init__(self, glossaries: Glossaries, settings: Settings) -> None:
-        self._glossaries = glossaries
-        self._max_body_bytes = settings.max_body_bytes
-        self._new = JsonBody(NewGlossary, settings.max_body_bytes)
-        self._changed = JsonBody(ChangedGlossary, settings.max_body_bytes)
-        self._entries = JsonBody(NewEntries, settings.max_body_bytes)
+    Each key has glossaries of its own, and sees no others.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._gate = service.gate
+        self._glossaries = service.glossaries
+        self._max_body_bytes = service.settings.max_body_bytes
+        self._new = JsonBody(NewGlossary, service.settings.max_body_bytes)
+        self._changed = JsonBody(ChangedGlossary, service.settings.max_body_bytes)
+        self._entries = JsonBody(NewEntries, service.settings.max_body_bytes)
 
     async def list_all(self, request: Request) -> Response:
         """`GET /v1/glossaries`"""
-        return json_answer(StoredGlossaries([_stored(info) for info in await self._glossaries.list_all()]))
+        infos = await self._glossaries.list_all(await self._owner(request))
+        return json_answer(StoredGlossaries([_stored(info) for info in infos]))
 
     async def create(self, request: Request) -> Response:
         """`POST /v1/glossaries`"""
+        owner = await self._owner(request)
         asked = await self._new.read(request)
-        info = await self._glossaries.create(asked.name, await asyncio.to_thread(_terms_by_pair, asked.dictionaries))
+        terms = await asyncio.to_thread(_terms_by_pair, asked.dictionaries)
+        info = await self._glossaries.create(asked.name, terms, owner)
         return json_answer(_stored(info), {"Location": f"/v1/glossaries/{info.id}"}, 201)
 
     async def show(self, request: Request) -> Response:
         """`GET /v1/glossaries/{id}`"""
-        return json_answer(_stored(await self._glossaries.info(request.path_params["id"])))
+        owner = await self._owner(request)
+        return json_answer(_stored(await self._glossaries.info(request.path_params["id"], owner)))
 
     async def change(self, request: Request) -> Response:
         """`PATCH /v1/glossaries/{id}`"""
+        owner = await self._owner(request)
         asked = await self._changed.read(request)
         added = await asyncio.to_thread(_terms_by_pair, asked.dictionaries)
-        return json_answer(
-            _stored(await self._glossaries.update(request.path_params["id"], name=asked.name, added=added))
-        )
+        info = await self._glossaries.update(request.path_params["id"], name=asked.name, added=added, owner=owner)
+        return json_answer(_stored(info))
 
     async def delete(self, request: Request) -> Response:
         """`DELETE /v1/glossaries/{id}`"""
-        await self._glossaries.delete(request.path_params["id"])
+        owner = await self._owner(request)
+        await self._glossaries.delete(request.path_params["id"], owner)
         return Response(status_code=204)
 
     async def show_entries(self, request: Request) -> Response:
         """`GET /v1/glossaries/{id}/{pair}`"""
-        pair = _pair_in_path(request)
-        terms = await self._glossaries.terms(request.path_params["id"], pair)
+        owner, pair = await self._owner(request), _pair_in_path(request)
+        terms = await self._glossaries.terms(request.path_params["id"], pair, owner)
         return await asyncio.to_thread(_answer_of_terms, pair, terms, request.headers.get("accept", ""))
 
     async def put_entries(self, request: Request) -> Response:
         """`PUT /v1/glossaries/{id}/{pair}`"""
-        pair = _pair_in_path(request)
+        owner, pair = await self._owner(request), _pair_in_path(request)
         terms = await self._read_entries(request, pair)
-        await self._glossaries.update(request.path_params["id"], replaced={pair: terms})
+        await self._glossaries.update(request.path_params["id"], replaced={pair: terms}, owner=owner)
         return json_answer(StoredDictionary(source=pair.source, target=pair.target, entry_count=len(terms)))
 
     async def delete_entries(self, request: Request) -> Response:
         """`DELETE /v1/glossaries/{id}/{pair}`"""
-        await self._glossaries.delete_pair(request.path_params["id"], _pair_in_path(request))
+        owner, pair = await self._owner(request), _pair_in_path(request)
+        await self._glossaries.delete_pair(request.path_params["id"], pair, owner)
         return Response(status_code=204)
+
+    async def _owner(self, request: Request) -> str:
+        return (await self._gate.admit(native_key(request))).key_id
 
     async def _read_entries(self, request: Request, pair: Pair) -> Sequence[Term]:
         media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
@@ -160,14 +173,15 @@ class GlossaryHandlers:
         return (await asyncio.to_thread(read_terms, body, TABLES[media_type], pair))[pair]
 
 
-def glossary_operations(glossaries: Glossaries, settings: Settings) -> list[Operation]:
+def glossary_operations(service: Service) -> list[Operation]:
     """The routes, for the table of the app."""
-    handlers = GlossaryHandlers(glossaries, settings)
+    handlers = GlossaryHandlers(service)
     dictionary = {"source": "en", "target": "de", "entries": {"hub": "Nabe"}}
     return [
         Operation(
             method="GET",
             path="/v1/glossaries",
+            scope="translate",
             endpoint=Endpoint(handlers.list_all, native_failure),
             summary="List the glossaries",
             description="Name, pairs and number of terms of each.",
@@ -176,6 +190,7 @@ def glossary_operations(glossaries: Glossaries, settings: Settings) -> list[Oper
         Operation(
             method="POST",
             path="/v1/glossaries",
+            scope="translate",
             endpoint=Endpoint(handlers.create, native_failure),
             summary="Keep a glossary",
             description="Name its id in `glossary` of a translation to have its terms bound.",
@@ -188,6 +203,7 @@ def glossary_operations(glossaries: Glossaries, settings: Settings) -> list[Oper
         Operation(
             method="GET",
             path="/v1/glossaries/{id}",
+            scope="translate",
             endpoint=Endpoint(handlers.show, native_failure),
             summary="Show a glossary",
             description="What it is called, and which pairs it has.",
@@ -197,6 +213,7 @@ def glossary_operations(glossaries: Glossaries, settings: Settings) -> list[Oper
         Operation(
             method="PATCH",
             path="/v1/glossaries/{id}",
+            scope="translate",
             endpoint=Endpoint(handlers.change, native_failure),
             summary="Rename a glossary or add terms to it",
             description="Terms are added to those of their pair; a source that is there already gets the new target.",
@@ -208,6 +225,7 @@ def glossary_operations(glossaries: Glossaries, settings: Settings) -> list[Oper
         Operation(
             method="DELETE",
             path="/v1/glossaries/{id}",
+            scope="translate",
             endpoint=Endpoint(handlers.delete, native_failure),
             summary="Delete a glossary",
             description="Translations under way keep to it to their end.",
@@ -225,6 +243,7 @@ def _entry_operations(handlers: GlossaryHandlers) -> list[Operation]:
         Operation(
             method="GET",
             path=path,
+            scope="translate",
             endpoint=Endpoint(handlers.show_entries, native_failure),
             summary="Show the terms of one pair",
             description="The pair is written `en-de`, a region of one of its languages as in `en-pt_BR`. `Accept` "
@@ -236,6 +255,7 @@ def _entry_operations(handlers: GlossaryHandlers) -> list[Operation]:
         Operation(
             method="PUT",
             path=path,
+            scope="translate",
             endpoint=Endpoint(handlers.put_entries, native_failure),
             summary="Replace the terms of one pair",
             description="Takes JSON, tab-separated values or CSV. Of a table of several languages, this pair is read.",
@@ -248,6 +268,7 @@ def _entry_operations(handlers: GlossaryHandlers) -> list[Operation]:
         Operation(
             method="DELETE",
             path=path,
+            scope="translate",
             endpoint=Endpoint(handlers.delete_entries, native_failure),
             summary="Delete the terms of one pair",
             description="The glossary and its other pairs stay.",

@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dragoman.errors import DragomanError, InvalidRequest, TooLarge, UnknownGlossary
+from dragoman.errors import DragomanError, InvalidRequest, TooLarge
 from dragoman.languages import all_languages
-from dragoman.memory.glossaries import Glossaries
 from dragoman.server.body import JsonBody
 from dragoman.server.cached import Cached
-from dragoman.server.disconnect import until_client_leaves
 from dragoman.server.endpoint import json_answer
+from dragoman.server.gate import Caller, native_key
 from dragoman.server.problems import status_of
 from dragoman.server.request_id import request_id_of
 from dragoman.server.schemas import (
@@ -33,53 +31,52 @@ from dragoman.server.schemas import (
     not_a_text,
     simple_result,
 )
-from dragoman.settings import Settings
-from dragoman.types import Glossary, Timings, TranslateRequest, Translation
-
-if TYPE_CHECKING:
-    from dragoman.core.translator import Translator
-
-Outcomes = list[Translation | DragomanError]
+from dragoman.server.service import Service
+from dragoman.types import Glossary, Timings, Translation
 
 
 class Handlers:
     """The handlers of Dragoman's own routes."""
 
-    def __init__(self, translator: Translator, settings: Settings, glossaries: Glossaries | None = None) -> None:
-        self._translator = translator
-        self._glossaries = glossaries
-        self._max_characters = settings.max_characters
-        self._simple = JsonBody(SimpleRequest, settings.max_body_bytes)
-        self._batch = JsonBody(BatchRequest, settings.max_body_bytes)
-        self._native = JsonBody(NativeRequest, settings.max_body_bytes)
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._max_characters = service.settings.max_characters
+        self._simple = JsonBody(SimpleRequest, service.settings.max_body_bytes)
+        self._batch = JsonBody(BatchRequest, service.settings.max_body_bytes)
+        self._native = JsonBody(NativeRequest, service.settings.max_body_bytes)
         self._languages: Cached | None = None
 
     async def translate(self, request: Request) -> Response:
         """`POST /translate`"""
+        caller = await self._service.gate.admit(native_key(request))
         asked = await self._simple.read(request)
-        (outcome,) = await self._run(request, asked.wanted(_timeout_s(request)))
+        (outcome,) = await self._service.translate(request, asked.wanted(timeout_s_of(request)), caller)
         if isinstance(outcome, DragomanError):
             raise outcome
-        return json_answer(SimpleSuccess(outcome.text), _server_timing([outcome]))
+        return json_answer(SimpleSuccess(outcome.text), server_timing([outcome]))
 
     async def batch_translate(self, request: Request) -> Response:
         """`POST /batch-translate`"""
+        caller = await self._service.gate.admit(native_key(request))
         asked = await self._batch.read(request)
         checked = [self._checked_item(item) for item in asked.texts]
         texts = [item for item in checked if isinstance(item, str)]
-        outcomes = await self._run(request, asked.wanted(texts, _timeout_s(request))) if texts else []
+        wanted = asked.wanted(texts, timeout_s_of(request))
+        outcomes = await self._service.translate(request, wanted, caller) if texts else []
         done = iter(outcomes)
         results = [next(done) if isinstance(item, str) else item for item in checked]
         request_id = request_id_of(request.scope)
-        return json_answer(BatchAnswer([simple_result(one, request_id) for one in results]), _server_timing(outcomes))
+        return json_answer(BatchAnswer([simple_result(one, request_id) for one in results]), server_timing(outcomes))
 
     async def native_translate(self, request: Request) -> Response:
         """`POST /v1/translate`"""
+        caller = await self._service.gate.admit(native_key(request))
         asked = await self._native.read(request)
-        wanted = asked.wanted(_timeout_s(request), [await self._glossary(name) for name in asked.glossary_names])
-        outcomes = await self._run(request, wanted)
+        glossaries = [await self._glossary(name, caller) for name in asked.glossary_names]
+        wanted = asked.wanted(timeout_s_of(request), glossaries)
+        outcomes = await self._service.translate(request, wanted, caller)
         items = native_items(wanted, outcomes, request_id_of(request.scope))
-        return json_answer(NativeAnswer(items), _server_timing(outcomes), _status_of(outcomes))
+        return json_answer(NativeAnswer(items), server_timing(outcomes), _status_of(outcomes))
 
     async def list_languages(self, request: Request) -> Response:
         """`GET /v1/languages`"""
@@ -93,16 +90,11 @@ class Handlers:
 
     async def ready(self, request: Request) -> Response:
         """`GET /ready`"""
-        readiness = self._translator.readiness
+        readiness = self._service.translator.readiness
         return json_answer(readiness, status=200 if readiness.ready else 503)
 
-    async def _glossary(self, name: str) -> Glossary:
-        if self._glossaries is None:
-            raise UnknownGlossary(f"There is no glossary {name}: none are kept here.", field="glossary")
-        return await self._glossaries.load(name)
-
-    async def _run(self, request: Request, wanted: TranslateRequest) -> Outcomes:
-        return await until_client_leaves(self._translator.translate(wanted), request.receive)
+    async def _glossary(self, name: str, caller: Caller) -> Glossary:
+        return await self._service.glossaries.load(name, caller.key_id)
 
     def _checked_item(self, item: object) -> str | InvalidRequest:
         """An item of a batch that could not be translated alone must not take the others down."""
@@ -114,7 +106,7 @@ class Handlers:
         return item
 
 
-def _timeout_s(request: Request) -> float | None:
+def timeout_s_of(request: Request) -> float | None:
     """The header `X-Request-Timeout`, in seconds."""
     header = request.headers.get("x-request-timeout")
     if header is None:
@@ -134,7 +126,7 @@ def _status_of(outcomes: Sequence[Translation | DragomanError]) -> int:
     return status_of(failed[0]) if len(failed) == len(outcomes) else 200
 
 
-def _server_timing(outcomes: Sequence[Translation | DragomanError]) -> dict[str, str]:
+def server_timing(outcomes: Sequence[Translation | DragomanError]) -> dict[str, str]:
     """The stage times of the slowest translation (W3C Server Timing, milliseconds)."""
     done = [outcome.timings for outcome in outcomes if isinstance(outcome, Translation)]
     slowest = max(done, key=lambda timings: timings.total_ms, default=None)

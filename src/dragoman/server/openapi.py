@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from dragoman.server.endpoint import Endpoint
+from dragoman.server.gate import Scope
 from dragoman.server.problems import KINDS, TYPES, Problem
 from dragoman.server.schemas import FailedItem, SimpleFailure, SimpleSuccess, TranslatedItem
 
@@ -18,9 +19,16 @@ Json = dict[str, Any]
 
 REFERENCE = "#/components/schemas/{name}"
 
-TRANSLATE_FAILURES = (400, 404, 413, 415, 422, 500, 502, 503, 504)
+TRANSLATE_FAILURES = (400, 404, 413, 415, 422, 429, 500, 502, 503, 504)
 """What a request to translate can come to; every one of them is in the table of `problems`."""
 
+KEY_FAILURES = (401, 403)
+"""What any request can come to where keys are asked for."""
+
+SECURITY_SCHEMES: Json = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "an API key, where the server asks for keys"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "the same"},
+}
 TIMEOUT_HEADER: Json = {
     "name": "X-Request-Timeout",
     "in": "header",
@@ -45,8 +53,9 @@ class Operation(Struct, frozen=True, kw_only=True):
 
     `failure` is the type of its error bodies, `failures` are the statuses they come with. `request` is None where
     there is no body; then `example` is not used. `all_failed` are the statuses that come with the answer's own type,
-    each of its items holding an error. `answer` None is an answer without a body; `also` are media types that bodies
-    come in beside JSON, both ways.
+    each of its items holding an error. `answer` None is an answer without a body; with `array` it is a list of such.
+    `also` are media types that bodies come in beside JSON, both ways; `request_type` is the media type of a body that
+    is not JSON. `scope` is what a key needs for it, None where no key is asked for.
     """
 
     method: str
@@ -55,13 +64,16 @@ class Operation(Struct, frozen=True, kw_only=True):
     summary: str
     description: str
     answer: type[Struct] | None
+    array: bool = False
     status: int = 200
     also: Sequence[str] = ()
     request: type[Struct] | None = None
+    request_type: str = "application/json"
     example: Json = {}
     failure: type[Struct] = Problem
     failures: Sequence[int] = ()
     all_failed: Sequence[int] = ()
+    scope: Scope | None = None
 
 
 def document(operations: Iterable[Operation], version: str) -> bytes:
@@ -80,7 +92,7 @@ def document(operations: Iterable[Operation], version: str) -> bytes:
             },
             "servers": [{"url": "/"}],
             "paths": paths,
-            "components": {"schemas": _schemas(listed)},
+            "components": {"schemas": _schemas(listed), "securitySchemes": SECURITY_SCHEMES},
             "x-problem-types": [
                 {"type": TYPES[error_class], "status": kind.status, "title": kind.title}
                 for error_class, kind in KINDS.items()
@@ -98,7 +110,9 @@ def _operation(operation: Operation) -> Json:
     }
     if operation.request is not None:
         media = {"schema": _reference(operation.request), "example": operation.example}
-        described["requestBody"] = {"required": True, "content": {"application/json": media} | _texts(operation)}
+        described["requestBody"] = {"required": True, "content": {operation.request_type: media} | _texts(operation)}
+    if operation.scope is not None:
+        described["security"] = [{name: [operation.scope]} for name in SECURITY_SCHEMES]
     described["parameters"] = [
         *({"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in _names(operation)),
         *([TIMEOUT_HEADER] if _takes_time(operation) else []),
@@ -124,11 +138,14 @@ def _responses(operation: Operation) -> Json:
     headers = STAGE_HEADERS if _takes_time(operation) else ANSWER_HEADERS
     bodies = [] if operation.answer is None else [operation.answer]
     responses = {str(operation.status): _response(operation.status, headers, *bodies)}
+    if operation.array:
+        media = responses[str(operation.status)]["content"]["application/json"]
+        media["schema"] = {"type": "array", "items": media["schema"]}
     if operation.method == "GET" and operation.also:
         responses[str(operation.status)]["content"] |= _texts(operation)
-    for status in operation.failures:
+    for status in sorted({*operation.failures, *(KEY_FAILURES if operation.scope else ())}):
         failed = [operation.failure, *(bodies if status in operation.all_failed else [])]
-        responses[str(status)] = _response(status, RETRY_HEADERS if status == 503 else ANSWER_HEADERS, *failed)
+        responses[str(status)] = _response(status, RETRY_HEADERS if status in (429, 503) else ANSWER_HEADERS, *failed)
     return responses
 
 

@@ -16,6 +16,8 @@ from dragoman.errors import (
     BadOutput,
     ConfigurationError,
     DeadlineExceeded,
+    DocumentNotReady,
+    DocumentTaken,
     DragomanError,
     EngineError,
     EngineRejected,
@@ -33,7 +35,9 @@ from dragoman.errors import (
     TooManyRequests,
     Unauthorized,
     Unfaithful,
+    UnknownDocument,
     UnknownGlossary,
+    UnknownKey,
     UnknownLanguage,
     UnsupportedPair,
 )
@@ -58,6 +62,10 @@ KINDS: dict[type[DragomanError], Kind] = {
     UnknownLanguage: Kind(422, "No such language"),
     UnsupportedPair: Kind(422, "The engine does not translate this pair"),
     UnknownGlossary: Kind(404, "No such glossary"),
+    UnknownDocument: Kind(404, "No such document"),
+    DocumentNotReady: Kind(409, "The document is not ready"),
+    DocumentTaken: Kind(410, "The document was fetched"),
+    UnknownKey: Kind(404, "No such key"),
     TooLarge: Kind(413, "The request is too large"),
     UnsupportedMedia: Kind(415, "The body is of an unsupported kind"),
     Refused: Kind(403, "Not allowed"),
@@ -164,6 +172,8 @@ def _headers_of(error: DragomanError) -> dict[str, str]:
         return {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))}
     if isinstance(error, ShuttingDown):
         return {"Retry-After": "5", "Connection": "close"}
+    if isinstance(error, Unauthorized):
+        return {"WWW-Authenticate": "Bearer"}
     if isinstance(error, UnsupportedMedia):
         return {"Accept-Encoding": "identity"}
     return {}

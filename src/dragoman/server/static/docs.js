@@ -78,6 +78,8 @@ function readable(text) {
 async function send(method, path, body) {
   const started = performance.now();
   const headers = body === undefined ? {} : { "content-type": "application/json" };
+  const key = document.getElementById("key").value;
+  if (key) headers.authorization = `Bearer ${key}`;
   const response = await fetch(path, { method, headers, body });
   const text = await response.text();
   const took = `${(performance.now() - started).toFixed(0)} ms`;
