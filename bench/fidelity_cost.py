@@ -57,7 +57,7 @@ async def cost() -> Report:
         notes=(
             *texts.notes,
             f"Medians over requests, {SOURCE} to {TARGET}: {STRINGS_A_REQUEST} strings, or one document. The language "
-            "is detected only where none is given. CPU time. More than 1,000 characters are worked on in a thread.",
+            "is detected only where none is given. CPU time. Longer texts are worked on in a thread.",
         ),
     )  # fmt: skip
 

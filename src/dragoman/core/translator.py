@@ -28,8 +28,8 @@ from dragoman.types import EngineInfo, Output, Readiness, Segment, TranslateRequ
 
 log = logging.getLogger(__name__)
 
-CHARACTERS_ON_LOOP = 1_000
-"""Work on more text than this happens in a thread: it would hold the event loop for more than about a millisecond."""
+CHARACTERS_ON_LOOP = 300
+"""Work on more text than this happens in a thread: it would hold the event loop for some milliseconds."""
 
 MARKUP_WORK = 2
 """How much more work a character of markup is than one of plain text."""
