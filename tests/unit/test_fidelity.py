@@ -283,6 +283,18 @@ class TestWishes:
         assert "A children's book." in engine.asked[0].asking.context
 
 
+class TestContext:
+    async def test_a_short_sentence_is_asked_for_with_the_one_before_where_the_model_can_use_it(self) -> None:
+        text = "Good morning. Click here to continue."
+        async with speaking(lambda segment: german(segment.text), "instructions") as (translator, engine):
+            await translated(translator, text)
+        assert [segment.asking.context for segment in engine.asked] == ["", "Good morning."]
+
+        async with speaking(lambda segment: german(segment.text)) as (translator, engine):
+            await translated(translator, text)
+        assert [segment.asking.context for segment in engine.asked] == ["", ""], "TranslateGemma gets none"
+
+
 PLACEHOLDERS = ("%s", "%(name)s", "{0}", "{{user}}", "${HOME}", "<b>", "</b>", "<br/>", "https://example.org/a?b=c")
 
 

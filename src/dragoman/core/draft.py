@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from dragoman.core.sentence import Sentence, sentence_of
 from dragoman.text import segment as segmentation
@@ -24,13 +24,22 @@ KEPT_DRAFTS = 2_048
 SHORT_CHARACTERS = 300
 
 
+NEEDS_CONTEXT_CHARACTERS = 40
+"""A sentence shorter than this often hangs on the one before it ("It is red."), and is asked for with it."""
+
+
 class Manner(Struct, frozen=True):
-    """How all texts of a request are drafted. `max_tokens` bounds a sentence."""
+    """How all texts of a request are drafted. `max_tokens` bounds a sentence.
+
+    With `neighbours` a short sentence is asked for with the one before it as context: for engines that can follow
+    `instructions`. TranslateGemma was not trained for it.
+    """
 
     format: Format
     wishes: Wishes
     asking: Asking
     max_tokens: int
+    neighbours: bool = False
 
 
 class Draft(Struct, frozen=True):
@@ -72,7 +81,17 @@ def _read(text: str, manner: Manner) -> Sequence[Part]:
 
 def _drafted(parts: Sequence[Part], pair: Pair, manner: Manner) -> Draft:
     cut = tuple(_cut(parts, pair, manner))
-    return Draft(cut, {run: sentence_of(run, pair, manner.asking) for run in runs_in(cut)})
+    runs = list(dict.fromkeys(runs_in(cut)))
+    askings = _askings(runs, manner.asking) if manner.neighbours else [manner.asking] * len(runs)
+    return Draft(cut, {run: sentence_of(run, pair, asking) for run, asking in zip(runs, askings, strict=True)})
+
+
+def _askings(runs: Sequence[Run], asking: Asking) -> Iterator[Asking]:
+    before = ""
+    for run in runs:
+        needs_it = before and len(run.text) < NEEDS_CONTEXT_CHARACTERS
+        yield structs.replace(asking, context=f"{asking.context} {before}".strip()) if needs_it else asking
+        before = run.words
 
 
 def _cut(parts: Sequence[Part], pair: Pair, manner: Manner) -> Iterator[Part]:

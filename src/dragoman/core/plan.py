@@ -116,7 +116,7 @@ def prepare(request: TranslateRequest, info: EngineInfo) -> Plan:
     targets, source = _languages(request)
     asking, notes = _asking(request.wishes, info)
     max_tokens = min(segmentation.SAFE_TOKENS, info.max_segment_tokens)
-    drafts = _Drafts(Manner(request.format, request.wishes, asking, max_tokens), info)
+    drafts = _Drafts(Manner(request.format, request.wishes, asking, max_tokens, "instructions" in info.can), info)
     items = [item for text in request.texts for item in drafts.items(text, targets, source)]
     return Plan(items, list(drafts.index), notes)
 
