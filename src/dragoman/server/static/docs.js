@@ -124,7 +124,7 @@ function failuresOf(responses) {
 
 function answerTables(responses, schemas) {
   const [, { content }] = Object.entries(responses).find(([status]) => status.startsWith("2"));
-  const reference = Object.values(content)[0]?.schema.$ref;
+  const reference = Object.values(content ?? {})[0]?.schema?.$ref;
   const names = reference ? [...partsOf(nameOf(reference), schemas)] : [];
   return names.map((name, index) => propertyTable(index ? name : "Answer", name, schemas));
 }
