@@ -92,6 +92,19 @@ async def test_a_pair_and_a_glossary_can_be_deleted(glossaries: Glossaries, path
         assert connection.execute("SELECT count(*) FROM dictionary").fetchone() == (0,)
 
 
+async def test_what_nobody_owns_everybody_may_read_and_only_nobody_change(glossaries: Glossaries) -> None:
+    shared = await glossaries.create("bikes", {EN_DE: (HUB,)})
+
+    assert (await glossaries.info("bikes", owner="her key")).id == shared.id
+    assert (await glossaries.load(shared.id, owner="her key")).terms == {EN_DE: (HUB,)}
+    assert [info.id for info in await glossaries.list_all("her key")] == [shared.id]
+    with pytest.raises(UnknownGlossary):
+        await glossaries.delete("bikes", owner="her key")
+
+    hers = await glossaries.create("bikes", {}, owner="her key")
+    assert (await glossaries.info("bikes", owner="her key")).id == hers.id, "one's own goes before"
+
+
 async def test_one_owner_does_not_meet_anothers(glossaries: Glossaries) -> None:
     hers = await glossaries.create("bikes", {EN_DE: (HUB,)}, owner="her key")
 

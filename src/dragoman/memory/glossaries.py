@@ -46,7 +46,7 @@ class Glossaries:
         return await self._run(lambda file: file.create(name, terms, owner))
 
     async def list_all(self, owner: str = NOBODY) -> list[GlossaryInfo]:
-        """Every glossary of an owner, by name."""
+        """Every glossary that an owner may read, by name."""
         return await self._run(lambda file: file.list_all(owner))
 
     async def info(self, named: str, owner: str = NOBODY) -> GlossaryInfo:

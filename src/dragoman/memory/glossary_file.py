@@ -27,7 +27,7 @@ MAX_TERMS = 100_000
 """Terms in one dictionary."""
 
 NOBODY = ""
-"""The owner of what is kept where there are no API keys."""
+"""The owner of what is kept where there are no API keys, or made on the command line: everybody may read that."""
 
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
@@ -52,6 +52,7 @@ PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
 
+_READABLE = "SELECT id FROM glossary WHERE owner IN (?, ?) ORDER BY name, id"
 _BY_ID = "SELECT id FROM glossary WHERE owner = ? AND id = ?"
 _BY_NAME = "SELECT id FROM glossary WHERE owner = ? AND name = ? LIMIT 10"
 _PUT = "INSERT OR REPLACE INTO dictionary (glossary, source, target, entries, terms) VALUES (?, ?, ?, ?, ?)"
@@ -111,23 +112,23 @@ class GlossaryFile:
             )
             for pair, some in terms.items():
                 self._put(made, pair, some)
-            return self._info(made, owner)
+            return self._info(made)
 
     def list_all(self, owner: str = NOBODY) -> list[GlossaryInfo]:
-        """Every glossary of an owner, by name."""
+        """Every glossary that an owner may read, by name."""
         with self._transaction("read"):
-            ids = self._connection.execute("SELECT id FROM glossary WHERE owner = ? ORDER BY name, id", (owner,))
-            return [self._info(found, owner) for (found,) in ids.fetchall()]
+            ids = self._connection.execute(_READABLE, (owner, NOBODY))
+            return [self._info(found) for (found,) in ids.fetchall()]
 
     def info(self, named: str, owner: str = NOBODY) -> GlossaryInfo:
         """The glossary of this id, or the only one of this name. Raises InvalidRequest where several are called so."""
         with self._transaction("read"):
-            return self._info(self._id_of(named, owner), owner)
+            return self._info(self._readable_id_of(named, owner))
 
     def terms(self, named: str, owner: str = NOBODY) -> dict[Pair, tuple[Term, ...]]:
         """All terms of a glossary, by pair."""
         with self._transaction("read"):
-            return self._terms(self._id_of(named, owner))
+            return self._terms(self._readable_id_of(named, owner))
 
     def update(
         self,
@@ -150,7 +151,7 @@ class GlossaryFile:
             for pair, terms in (added or {}).items():
                 self._put(known, pair, _merged(self._terms(known, pair).get(pair, ()), terms))
             self._connection.execute(_CHANGED, (int(time.time()), known))
-            return self._info(known, owner)
+            return self._info(known)
 
     def delete_pair(self, named: str, pair: Pair, owner: str = NOBODY) -> None:
         """Take one dictionary out of a glossary. Raises UnknownGlossary where it has none for the pair."""
@@ -161,13 +162,22 @@ class GlossaryFile:
                 (known, pair.source, pair.target),
             ).rowcount
             if not deleted:
-                raise no_such_pair(self._info(known, owner), pair)
+                raise no_such_pair(self._info(known), pair)
             self._connection.execute(_CHANGED, (int(time.time()), known))
 
     def delete(self, named: str, owner: str = NOBODY) -> None:
         """Delete a glossary."""
         with self._transaction("written"):
             self._connection.execute("DELETE FROM glossary WHERE id = ?", (self._id_of(named, owner),))
+
+    def _readable_id_of(self, named: str, owner: str) -> str:
+        """The owner's own, else nobody's."""
+        try:
+            return self._id_of(named, owner)
+        except UnknownGlossary:
+            if owner == NOBODY:
+                raise
+            return self._id_of(named, NOBODY)
 
     def _id_of(self, named: str, owner: str) -> str:
         # No name holds what cannot be printed, and SQLite takes no lone surrogates.
@@ -189,9 +199,9 @@ class GlossaryFile:
     def _ids(self, query: str, owner: str, named: str) -> tuple[str, ...]:
         return tuple(found for (found,) in self._connection.execute(query, (owner, named)))
 
-    def _info(self, known: str, owner: str) -> GlossaryInfo:
-        name, created, updated, version = self._connection.execute(
-            "SELECT name, created_at, updated_at, version FROM glossary WHERE id = ?", (known,)
+    def _info(self, known: str) -> GlossaryInfo:
+        owner, name, created, updated, version = self._connection.execute(
+            "SELECT owner, name, created_at, updated_at, version FROM glossary WHERE id = ?", (known,)
         ).fetchone()
         rows = self._connection.execute(
             "SELECT source, target, entries FROM dictionary WHERE glossary = ? ORDER BY source, target", (known,)
