@@ -6,22 +6,21 @@ and left where it is.
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from dragoman.errors import ConfigurationError, InvalidRequest, TooLarge, UnknownGlossary
+from dragoman.errors import InvalidRequest, TooLarge, UnknownGlossary
+from dragoman.memory.table_file import TableFile
 from dragoman.types import Pair, Term
 
 FILE_NAME = "glossaries.sqlite3"
 SCHEMA_VERSION = 1
-BUSY_TIMEOUT_S = 5.0
 MAX_NAME_CHARACTERS = 1_024
 MAX_TERMS = 100_000
 """Terms in one dictionary."""
@@ -78,7 +77,7 @@ class GlossaryInfo(Struct, frozen=True):
     dictionaries: tuple[DictionaryInfo, ...]
 
 
-class GlossaryFile:
+class GlossaryFile(TableFile):
     """The open file. One thread at a time; every method is one transaction.
 
     Methods raise UnknownGlossary for an id that the owner has not, InvalidRequest for a name that does not fit,
@@ -87,20 +86,7 @@ class GlossaryFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        with self._told("opened"), contextlib.ExitStack() as undo:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(
-                path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-            )
-            undo.callback(self._connection.close)
-            self._connection.execute("PRAGMA foreign_keys = ON")
-            self._check_schema()
-            undo.pop_all()
-
-    def close(self) -> None:
-        """Close the file. Twice is fine."""
-        self._connection.close()
+        super().__init__(path, what="The glossaries", schema=_SCHEMA, version=SCHEMA_VERSION, set_up=_with_foreign_keys)
 
     def create(self, name: str, terms: Mapping[Pair, Sequence[Term]], owner: str = NOBODY) -> GlossaryInfo:
         """A new glossary under a new id (a UUID)."""
@@ -226,31 +212,9 @@ class GlossaryFile:
             )
         self._connection.execute(_PUT, (known, pair.source, pair.target, len(terms), _packed(terms)))
 
-    def _check_schema(self) -> None:
-        (found,) = self._connection.execute("PRAGMA user_version").fetchone()
-        if found == 0:
-            self._connection.executescript(_SCHEMA)
-        elif found != SCHEMA_VERSION:
-            raise ConfigurationError(
-                f"The glossaries at {self._path} were written by another version of Dragoman. Use that version, or set "
-                "another data_dir."
-            )
 
-    @contextlib.contextmanager
-    def _transaction(self, verb: str) -> Iterator[None]:
-        with self._told(verb), self._connection:
-            self._connection.execute("BEGIN" if verb == "read" else "BEGIN IMMEDIATE")
-            yield
-
-    @contextlib.contextmanager
-    def _told(self, verb: str) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise ConfigurationError(
-                f"The glossaries at {self._path} cannot be {verb}: {error}. Make the file and its folder writable, or "
-                "set another data_dir."
-            ) from error
+def _with_foreign_keys(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA foreign_keys = ON")
 
 
 def no_such_pair(info: GlossaryInfo, pair: Pair) -> UnknownGlossary:

@@ -19,13 +19,13 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 
-from dragoman.errors import ConfigurationError, InvalidRequest, UnknownKey
+from dragoman.errors import InvalidRequest, UnknownKey
 from dragoman.memory.sqlite_file import use_wal
+from dragoman.memory.table_file import TableFile, Verb
 from dragoman.memory.usage import Counts, Period, Used, Window, Windows
 
 FILE_NAME = "keys.sqlite3"
 SCHEMA_VERSION = 1
-BUSY_TIMEOUT_S = 5.0
 MAX_NAME_CHARACTERS = 200
 PREFIX = "dragoman"
 ID_BYTES, SECRET_BYTES = 6, 32
@@ -140,7 +140,7 @@ def id_in(key: str) -> str:
     return rest.partition("_")[0] if prefix == PREFIX else ""
 
 
-class KeyFile:
+class KeyFile(TableFile):
     """The open file. One thread at a time; every method is one transaction.
 
     Methods raise UnknownKey for what names no key that is in use, InvalidRequest for a name or scopes that do not fit,
@@ -149,23 +149,10 @@ class KeyFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         self._seen: int | None = None
-        with self._told("opened"), contextlib.ExitStack() as undo:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            self._connection = sqlite3.connect(
-                path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-            )
-            undo.callback(self._connection.close)
-            use_wal(self._connection)
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._check_schema()
-            undo.pop_all()
-
-    def close(self) -> None:
-        """Close the file. Twice is fine."""
-        self._connection.close()
+        super().__init__(
+            path, what="The keys", schema=_SCHEMA, version=SCHEMA_VERSION, set_up=_ready_for_many, mode=0o600
+        )
 
     def add(self, name: str, scopes: Collection[Scope], limits: KeyLimits) -> tuple[str, KeyInfo]:
         """A new key, and what there is to say of it. The key is told here and never again."""
@@ -250,33 +237,18 @@ class KeyFile:
     def _info(self, known: str) -> KeyInfo:
         return _info(*self._connection.execute(f"SELECT {_COLUMNS} FROM key WHERE id = ?", (known,)).fetchone())
 
-    def _check_schema(self) -> None:
-        (found,) = self._connection.execute("PRAGMA user_version").fetchone()
-        if found == 0:
-            self._connection.executescript(_SCHEMA)
-        elif found != SCHEMA_VERSION:
-            raise ConfigurationError(
-                f"The keys at {self._path} were written by another version of Dragoman. Use that version, or set "
-                "another data_dir."
-            )
-
     @contextlib.contextmanager
-    def _transaction(self, verb: str) -> Iterator[None]:
-        with self._told(verb), self._connection:
-            self._connection.execute("BEGIN" if verb == "read" else "BEGIN IMMEDIATE")
+    def _transaction(self, verb: Verb) -> Iterator[None]:
+        with super()._transaction(verb):
             yield
         if verb == "written":
             self._seen = None
 
-    @contextlib.contextmanager
-    def _told(self, verb: str) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise ConfigurationError(
-                f"The keys at {self._path} cannot be {verb}: {error}. Make the file and its folder writable, or set "
-                "another data_dir."
-            ) from error
+
+def _ready_for_many(connection: sqlite3.Connection) -> None:
+    """Others read while one writes; a power cut may lose the last moments."""
+    use_wal(connection)
+    connection.execute("PRAGMA synchronous = NORMAL")
 
 
 def _named(name: str) -> str:

@@ -6,10 +6,8 @@ has failed. What is deleted is overwritten and given back to the disk.
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -18,11 +16,11 @@ import psutil
 from msgspec import Struct
 
 from dragoman.documents.translation import Translated
-from dragoman.errors import ConfigurationError, Overloaded
+from dragoman.errors import Overloaded
+from dragoman.memory.table_file import TableFile
 
 FILE_NAME = "documents.sqlite3"
 SCHEMA_VERSION = 1
-BUSY_TIMEOUT_S = 5.0
 MAX_DOCUMENTS = 10_000
 KEPT_AT_LEAST_S = 600.0
 """A translated document makes room for new ones only when it is older than that."""
@@ -89,30 +87,19 @@ class Row(Struct, frozen=True, kw_only=True):
         return self.state in ("done", "error")
 
 
-class DocumentsFile:
+class DocumentsFile(TableFile):
     """The open file. One thread at a time; every method is one transaction.
 
     Raises ConfigurationError where the file cannot be read or written.
     """
 
     def __init__(self, path: Path, *, max_bytes: int, max_age_s: float) -> None:
-        self._path = path
         self._max_bytes = max_bytes
         self._max_age_s = max_age_s
-        with self._told("opened"), contextlib.ExitStack() as undo:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(
-                path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-            )
-            undo.callback(self._connection.close)
-            self._connection.execute("PRAGMA secure_delete = ON")
-            self._check_schema()
-            undo.pop_all()
+        super().__init__(
+            path, what="The documents", schema=_SCHEMA, version=SCHEMA_VERSION, set_up=_overwriting_what_goes
+        )
         self.forget()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
 
     def add(self, row: Row) -> None:
         """Keep a new document, if need be in the place of the oldest that are done. Raises Overloaded without room."""
@@ -206,30 +193,9 @@ class DocumentsFile:
         with self._transaction("written"):
             return self._connection.execute(statement, values).rowcount > 0
 
-    def _check_schema(self) -> None:
-        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        if version > SCHEMA_VERSION:
-            raise ConfigurationError(f"{self._path} is of a newer Dragoman; use that one, or another data directory.")
-        if version < SCHEMA_VERSION:
-            self._connection.executescript(_SCHEMA)
 
-    @contextlib.contextmanager
-    def _transaction(self, done: str) -> Iterator[None]:
-        with self._told(done):
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
-
-    @contextlib.contextmanager
-    def _told(self, done: str) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise ConfigurationError(f"The documents in {self._path} cannot be {done}: {error}") from error
+def _overwriting_what_goes(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA secure_delete = ON")
 
 
 def this_process() -> str:
