@@ -31,6 +31,11 @@ log = logging.getLogger(__name__)
 CHARACTERS_ON_LOOP = 300
 """Work on more text than this happens in a thread: it would hold the event loop for some milliseconds."""
 
+PREPARED_AT_ONCE = 16
+"""How many requests are prepared in one turn of the event loop. Ten thousand that come together would otherwise hold it
+for many seconds, and connections to the engine that are being opened meanwhile would count as timed out.
+"""
+
 MARKUP_WORK = 2
 """How much more work a character of markup is than one of plain text."""
 
@@ -53,6 +58,7 @@ class Translator:
         self._limits = limits
         self._scheduler = Scheduler(pool, queue)
         self._grace_s = grace_s
+        self._preparing = asyncio.Semaphore(PREPARED_AT_ONCE)
         self.translations = Tally()
 
     def __repr__(self) -> str:
@@ -131,6 +137,11 @@ class Translator:
         return result
 
     async def _prepare(self, request: TranslateRequest) -> Plan:
+        async with self._preparing:
+            await asyncio.sleep(0)
+            return await self._prepared(request)
+
+    async def _prepared(self, request: TranslateRequest) -> Plan:
         characters = sum(map(len, request.texts)) * (1 if request.format == "text" else MARKUP_WORK)
         if request.wishes.glossaries:  # the first use of one makes its automaton
             return await asyncio.to_thread(planning.prepare, request, self.info)
