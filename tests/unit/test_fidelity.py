@@ -249,6 +249,34 @@ class TestFaults:
         assert again.text == "Die Katze schläft, %s."
         assert (again.remembered, len(engine.asked)) == (1, 1)
 
+    @pytest.mark.parametrize(
+        ("target", "said", "expected"),
+        [
+            ("de", "Here is the translation: Die Katze schläft.", "Die Katze schläft."),
+            ("zh-Hant", "这只猫在睡觉。", "這隻貓在睡覺。"),
+        ],
+    )
+    async def test_what_is_remembered_is_the_answer_and_not_what_the_engine_said(
+        self, target: str, said: str, expected: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("dragoman.core.scheduler.KEPT_S", 0.0)
+        async with speaking(lambda segment: said) as (translator, engine):
+            first = await translator.translate_text("The cat sleeps.", source="en", target=target)
+            again = await translator.translate_text("The cat sleeps.", source="en", target=target)
+
+        assert (first.text, again.text) == (expected, expected)
+        assert (again.remembered, len(engine.asked)) == (1, 1)
+
+    async def test_a_repair_that_is_refused_leaves_the_best_answer_there_is(self) -> None:
+        def stops_after_the_first(segment: Segment) -> str:
+            translator.scheduler.close()
+            return segment.text
+
+        async with speaking(stops_after_the_first, "sampling") as (translator, _):
+            result = await translated(translator, "The cat sleeps under the table in the kitchen.")
+
+        assert "echo" in kinds(result)
+
 
 class TestWishes:
     async def test_alternatives_are_other_answers_to_the_whole_text(self) -> None:

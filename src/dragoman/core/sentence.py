@@ -36,12 +36,15 @@ class Answer(Struct, frozen=True):
     """What a sentence came to.
 
     `parts` is the translation with everything held in its place, and None where there is none fit to give: `error` then
-    says why. `sure` are the mean log-probability and the count of tokens of each output, None where one is not known.
+    says why. `text` is what the engine wrote, as it is worth remembering: with its markers, without chatter, in the
+    right script. `sure` are the mean log-probability and the count of tokens of each output, None where one is not
+    known.
     """
 
     parts: tuple[Part, ...] | None
     findings: tuple[Finding, ...] = ()
     error: DragomanError | None = None
+    text: str = ""
     sure: tuple[tuple[float, int], ...] | None = ()
     tokens: Tokens = Tokens()
     remembered: int = 0
@@ -91,11 +94,11 @@ def combined(answers: Sequence[Answer], parts: tuple[Part, ...] | None) -> Answe
         parts,
         tuple(dict.fromkeys(finding for one in answers for finding in one.findings)),
         next((one.error for one in answers if one.error is not None), None),
-        None if None in sure else tuple(pair for known in sure for pair in known or ()),
-        sum((one.tokens for one in answers), Tokens()),
-        sum(one.remembered for one in answers),
-        max((one.queue_ms for one in answers), default=0.0),
-        max((one.engine_ms for one in answers), default=0.0),
+        sure=None if None in sure else tuple(pair for known in sure for pair in known or ()),
+        tokens=sum((one.tokens for one in answers), Tokens()),
+        remembered=sum(one.remembered for one in answers),
+        queue_ms=max((one.queue_ms for one in answers), default=0.0),
+        engine_ms=max((one.engine_ms for one in answers), default=0.0),
     )
 
 
@@ -109,7 +112,7 @@ def _judged(sentence: Sentence, flown: Flown, output: Output, engine: str, trunc
         lost = marks.lost(sentence.masked, text)
         return _answer(flown, None, lost, Unfaithful(lost, engine=engine))
     found = check(sentence.run.words, _words(sentence, text), pair, truncated=truncated) if is_new else ()
-    return _answer(flown, parts, found if note is None else (*found, note))
+    return structs.replace(_answer(flown, parts, found if note is None else (*found, note)), text=text)
 
 
 def _words(sentence: Sentence, text: str) -> str:
@@ -132,11 +135,11 @@ def _answer(
         parts,
         findings,
         error,
-        None if output.logprob is None else ((output.logprob, output.tokens.output),),
-        output.tokens,
-        int(flown.origin != "engine"),
-        flown.queue_ms,
-        flown.engine_ms,
+        sure=None if output.logprob is None else ((output.logprob, output.tokens.output),),
+        tokens=output.tokens,
+        remembered=int(flown.origin != "engine"),
+        queue_ms=flown.queue_ms,
+        engine_ms=flown.engine_ms,
     )
 
 

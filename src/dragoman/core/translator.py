@@ -19,7 +19,7 @@ from dragoman.core.plan import Limits, Plan
 from dragoman.core.pool import Pool
 from dragoman.core.scheduler import Scheduler, Scheduling
 from dragoman.core.sentence import Answer, Sentence, another, judge
-from dragoman.errors import DragomanError, Overloaded
+from dragoman.errors import DragomanError, EngineUnavailable, Overloaded, ShuttingDown
 from dragoman.memory.base import Entry
 from dragoman.memory.keys import key_of, key_of_human
 from dragoman.memory.tiers import TieredMemory
@@ -185,7 +185,7 @@ class Translator:
             tried = list(chain.from_iterable(remedy.sentences.values() for remedy in remedies.values()))
             try:
                 found = iter(await self._asked(tried, request, deadline))
-            except Overloaded:
+            except (Overloaded, ShuttingDown, EngineUnavailable):
                 break  # what there is, with its findings, is more than nothing
             for number, remedy in remedies.items():
                 again = repair.remedied(remedy, {run: next(found) for run in remedy.sentences})
@@ -217,16 +217,16 @@ class Translator:
         """Keep what is new and sound; what has a fault is asked for again next time."""
         if self._memory is None:
             return
-        sound: dict[Segment, Output] = {}
+        sound: dict[Segment, str] = {}
         for sentence, answer, one in zip(sentences, answers, flown, strict=True):
             if answer.is_sound and isinstance(one.outcome, Output) and one.origin == "engine":
-                sound[sentence.segment] = one.outcome
+                sound[sentence.segment] = answer.text
         if sound:
             info, now = self.info, int(time.time())
             await self._memory.put_many(
                 [
-                    (key_of(info, segment), Entry(segment.text, segment.pair, output.text, info.model, now))
-                    for segment, output in sound.items()
+                    (key_of(info, segment), Entry(segment.text, segment.pair, text, info.model, now))
+                    for segment, text in sound.items()
                 ]
             )
 
