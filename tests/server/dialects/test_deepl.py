@@ -70,16 +70,6 @@ class OneDocument:
 
 
 @pytest.fixture
-def translator() -> Speaker:
-    return Speaker()
-
-
-@pytest.fixture
-def gate() -> Doorkeeper:
-    return Doorkeeper()
-
-
-@pytest.fixture
 def documents() -> OneDocument:
     return OneDocument()
 

@@ -17,16 +17,6 @@ PATH = google.PATH
 
 
 @pytest.fixture
-def translator() -> Speaker:
-    return Speaker()
-
-
-@pytest.fixture
-def gate() -> Doorkeeper:
-    return Doorkeeper()
-
-
-@pytest.fixture
 async def client(translator: Speaker, gate: Doorkeeper) -> AsyncIterator[aiohttp.ClientSession]:
     async with (
         served(app_with(service_over(translator, gate), google.routes)) as address,

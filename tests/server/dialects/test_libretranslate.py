@@ -71,16 +71,6 @@ def shared_route(service: Service) -> list[Route]:
 
 
 @pytest.fixture
-def translator() -> Speaker:
-    return Speaker()
-
-
-@pytest.fixture
-def gate() -> Doorkeeper:
-    return Doorkeeper()
-
-
-@pytest.fixture
 def documents() -> OneDocument:
     return OneDocument()
 

@@ -40,16 +40,6 @@ class SlowSpeaker(Speaker):
 
 
 @pytest.fixture
-def translator() -> Speaker:
-    return Speaker()
-
-
-@pytest.fixture
-def gate() -> Doorkeeper:
-    return Doorkeeper()
-
-
-@pytest.fixture
 def app(translator: Speaker, gate: Doorkeeper) -> Starlette:
     return app_with(service_over(translator, gate), openai.routes)
 

@@ -35,11 +35,6 @@ def translator() -> Detecting:
 
 
 @pytest.fixture
-def gate() -> Doorkeeper:
-    return Doorkeeper()
-
-
-@pytest.fixture
 async def client(translator: Speaker, gate: Doorkeeper) -> AsyncIterator[aiohttp.ClientSession]:
     async with (
         served(app_with(service_over(translator, gate), small.routes)) as address,
