@@ -30,7 +30,7 @@ format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .
 
 # Hashes only, no index addresses: the lock installs from whatever registry the machine is set up for.
-LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --extra embedded --group build --generate-hashes \
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --extra embedded --extra jobs --group build --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
 lock: $(VENV)/dev.stamp
 	$(PIP) install uv

@@ -22,6 +22,7 @@ from bench import (
     limiter,
     open_loop,
     proxy_cost,
+    sizing,
     zipf,
 )
 from bench.report import Report, write
@@ -39,6 +40,7 @@ BENCHES: dict[str, Callable[[], Awaitable[Report]]] = {
     "zipf": zipf.run,
     "hot_memory": hot_memory.run,
     "limiter": limiter.run,
+    "sizing": sizing.run,
     **fidelity.BENCHES,
 }
 

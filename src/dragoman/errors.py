@@ -8,6 +8,12 @@ DragomanError
 │   ├── UnknownDocument
 │   ├── DocumentNotReady          it is being translated, or that failed
 │   ├── DocumentTaken             it could be fetched once, and was
+│   ├── UnknownJob
+│   ├── JobNotReady               it is being worked on, or is not complete
+│   ├── InputChanged              a job's input or engine is not what it was when the job was planned
+│   ├── UnreadableTable           the table, or a part of it, cannot be read
+│   ├── UnknownConversation
+│   ├── ConversationFull          no more people or invitations fit
 │   ├── UnknownKey
 │   └── TooLarge
 ├── Refused                       the caller may not, or not now; nothing was started
@@ -25,6 +31,7 @@ DragomanError
 │   └── BadOutput                 it answered with something that is no translation
 │       ├── OutputTruncated       it ran into its output limit
 │       └── Unfaithful            it answered, and something of the text was lost or broken
+├── LedgerError                   a job's ledger or its output cannot be read or written
 └── ConfigurationError            the operator's mistake; found at start where possible
     └── MissingExtra
 
@@ -45,6 +52,10 @@ class DragomanError(Exception):
     def message(self) -> str:
         """What happened and what to do next, for the person who reads it."""
         return str(self.args[0]) if self.args else (self.__doc__ or "").strip()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel between processes whole, whatever the class wants to be made of."""
+        return _made_again, (type(self), self.args, self.__dict__)
 
 
 class InvalidRequest(DragomanError):
@@ -89,6 +100,30 @@ class DocumentNotReady(InvalidRequest):
 
 class DocumentTaken(InvalidRequest):
     """The document could be fetched once, and was."""
+
+
+class UnknownJob(InvalidRequest):
+    """There is no such job, it is somebody else's, or it was deleted."""
+
+
+class JobNotReady(InvalidRequest):
+    """The job is in a state in which this cannot be done: its message says in which, and what to do."""
+
+
+class InputChanged(InvalidRequest):
+    """A job's input, columns or engine are not what they were when it was planned; the message says what changed."""
+
+
+class UnreadableTable(InvalidRequest):
+    """A table, or a range of its rows, cannot be read; the message says where."""
+
+
+class UnknownConversation(InvalidRequest):
+    """There is no such conversation, it is somebody else's, or it is over."""
+
+
+class ConversationFull(InvalidRequest):
+    """No more people, or no more invitations, fit into a conversation."""
 
 
 class TooLarge(InvalidRequest):
@@ -175,6 +210,10 @@ class Unfaithful(BadOutput):
         self.findings = tuple(findings)
 
 
+class LedgerError(DragomanError):
+    """A job's ledger, or a part of its output, cannot be read or written: most often the disk is full."""
+
+
 class ConfigurationError(DragomanError):
     """A setting, an engine's address or a model file is wrong."""
 
@@ -185,3 +224,9 @@ class MissingExtra(ConfigurationError):
     def __init__(self, what: str, *, extra: str) -> None:
         super().__init__(f"{what} needs the extra '{extra}': pip install 'dragoman[{extra}]'")
         self.extra = extra
+
+
+def _made_again(kind: type[DragomanError], args: tuple[object, ...], state: dict[str, object]) -> DragomanError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error

@@ -12,7 +12,21 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from dragoman.cli import documents, engines, glossary, keys, languages, mcp, memory, models, serve, simulate, translate
+from dragoman.cli import (
+    documents,
+    engines,
+    glossary,
+    job,
+    keys,
+    languages,
+    mcp,
+    memory,
+    models,
+    plan,
+    serve,
+    simulate,
+    translate,
+)
 from dragoman.errors import ConfigurationError, DragomanError
 
 FAILED = 1
@@ -56,7 +70,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (serve, translate, documents, languages, engines, models, memory, glossary, keys, mcp, simulate):
+    for command in (
+        serve,
+        translate,
+        documents,
+        languages,
+        engines,
+        models,
+        memory,
+        glossary,
+        keys,
+        mcp,
+        simulate,
+        plan,
+        job,
+    ):
         command.add_to(commands)
     return parser
 

@@ -1,7 +1,7 @@
 """A small SQLite file of our own: opened with its schema, changed in transactions, with errors that name it.
 
-Glossaries, keys and documents each have one. Several processes may share it. Plain and synchronous: whoever serves runs
-it in a thread.
+Glossaries, keys, documents and each job have one. Several processes may share it. Plain and synchronous: whoever
+serves runs it in a thread.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
-from dragoman.errors import ConfigurationError
+from dragoman.errors import ConfigurationError, DragomanError
 
 BUSY_TIMEOUT_S = 5.0
 """How long a transaction waits for another process's."""
@@ -24,7 +24,8 @@ class TableFile:
     """The open file. One thread at a time.
 
     `what` stands in errors, as "The keys"; `schema` is the script that makes version `version` of the tables, and
-    `set_up` what a new connection needs. Raises ConfigurationError where the file cannot be opened, read or written.
+    `set_up` what a new connection needs. Raises ConfigurationError, or what `_failure` and `_other_version` make of it,
+    where the file cannot be opened, read or written.
     """
 
     def __init__(
@@ -59,10 +60,7 @@ class TableFile:
         if found == 0:
             self._connection.executescript(schema)
         elif found != version:
-            raise ConfigurationError(
-                f"{self._what} at {self._path} were written by another version of Dragoman. Use that version, or set "
-                "another data_dir."
-            )
+            raise self._other_version()
 
     @contextlib.contextmanager
     def _transaction(self, verb: Verb) -> Iterator[None]:
@@ -76,7 +74,18 @@ class TableFile:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise ConfigurationError(
-                f"{self._what} at {self._path} cannot be {verb}: {error}. Make the file and its folder writable, or "
-                "set another data_dir."
-            ) from error
+            raise self._failure(verb, error) from error
+
+    def _failure(self, verb: Verb, error: sqlite3.Error | OSError) -> DragomanError:
+        """The error for a file that cannot be opened, read or written."""
+        return ConfigurationError(
+            f"{self._what} at {self._path} cannot be {verb}: {error}. Make the file and its folder writable, or "
+            "set another data_dir."
+        )
+
+    def _other_version(self) -> DragomanError:
+        """The error for a file whose tables are not ours."""
+        return ConfigurationError(
+            f"{self._what} at {self._path} were written by another version of Dragoman. Use that version, or set "
+            "another data_dir."
+        )
