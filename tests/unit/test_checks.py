@@ -176,6 +176,15 @@ class TestLoop:
     def test_the_output_repeats_what_the_source_says_once(self, target: str, output: str) -> None:
         assert "loop" in kinds(SENTENCE, output, target)
 
+    @pytest.mark.parametrize("unit", ["ab", "abcd", "abcdef", "abcdefghij"])
+    @pytest.mark.parametrize("before", range(12))
+    def test_it_is_found_wherever_it_begins(self, before: int, unit: str) -> None:
+        again = max(12, 2 * len(unit))  # the least that counts
+        output = GERMAN[:before] + (unit * 9)[: len(unit) + again] + "."
+
+        assert "loop" in kinds(SENTENCE, output, "de")
+        assert "loop" not in kinds(SENTENCE, output.replace((unit * 9)[:again], "", 1), "de")
+
     @pytest.mark.parametrize(
         ("source", "output"),
         [

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dragoman.errors import InvalidRequest, UnknownLanguage
-from dragoman.text.detect import detect
+from dragoman.text import detect as detection
+from dragoman.text.detect import detect, detect_other
 
 SENTENCES = {
     "ar": "ستجتمع اللجنة مرة أخرى بعد ظهر يوم الخميس.",
@@ -138,6 +139,43 @@ def test_addresses_say_nothing_about_the_language() -> None:
     text = "https://www.example.org/the/committee/will/meet/again office@the-bridge.example Спасибо вам"
 
     assert detect(text).language == "ru"
+
+
+@pytest.mark.parametrize("language", SENTENCES)
+def test_another_language_is_named_where_it_is_surely_found(language: str) -> None:
+    found = detect(SENTENCES[language])
+
+    assert detect_other(SENTENCES[language], "eo", 0.65) == (found if found.confidence >= 0.65 else None)
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        (SENTENCES["de"], "de-AT"),
+        (SENTENCES["zh-Hant"], "zh-Hans"),
+        ("Pini nad aga zama nad mekit vofu upidi era.", "de"),  # of no language
+        ("1234", "de"),
+    ],
+)
+def test_no_other_language_is_named_where_the_text_is_in_the_one_or_tells_none(text: str, language: str) -> None:
+    assert detect_other(text, language, 0.65) is None
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    text=st.lists(st.sampled_from(" ".join(SENTENCES.values()).split()), min_size=3, max_size=12).map(" ".join),
+    least_confidence=st.floats(0.57, 1),
+)
+def test_what_is_surely_found_is_what_detect_finds(text: str, least_confidence: float) -> None:
+    found = detect(text)
+
+    assert detect_other(text, "eo", least_confidence) == (found if found.confidence >= least_confidence else None)
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=st.text(min_size=1))
+def test_all_labels_of_the_model_are_listed(text: str) -> None:
+    assert {label for label, _ in detection._fasttext_shares(f"a{text}", 0.0)} <= set(detection._FASTTEXT_NAMES.split())
 
 
 def test_the_beginning_of_a_long_text_decides_in_little_time() -> None:

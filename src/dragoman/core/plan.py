@@ -277,6 +277,8 @@ def _text(item: Item, answers: Sequence[Answer]) -> str:
 
 def _alternatives(item: Item, alternatives: Sequence[Sequence[Answer]], best: str) -> tuple[str, ...]:
     """The other translations that have no fault and are none of each other."""
+    if not alternatives:
+        return ()
     sound = [answers for answers in alternatives if all(answers[number].is_sound for number in item.sentences.values())]
     return tuple(text for text in dict.fromkeys(_text(item, answers) for answers in sound) if text != best)
 

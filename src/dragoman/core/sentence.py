@@ -54,7 +54,7 @@ class Answer(Struct, frozen=True):
     @property
     def faults(self) -> tuple[Finding, ...]:
         """What is wrong with it."""
-        return tuple(finding for finding in self.findings if finding.kind not in NOTES)
+        return () if not self.findings else tuple(finding for finding in self.findings if finding.kind not in NOTES)
 
     @property
     def is_sound(self) -> bool:
@@ -105,14 +105,15 @@ def combined(answers: Sequence[Answer], parts: tuple[Part, ...] | None) -> Answe
 def _judged(sentence: Sentence, flown: Flown, output: Output, engine: str, truncated: bool = False) -> Answer:
     pair = sentence.segment.pair
     is_new = flown.origin == "engine"
-    text = without_chatter(sentence.run.words, output.text, pair.target) if is_new else output.text
+    words = sentence.run.words
+    text = without_chatter(words, output.text, pair.target) if is_new else output.text
     text, note = in_script(text, pair.target)
     parts = marks.restore(sentence.masked, text)
     if parts is None:
         lost = marks.lost(sentence.masked, text)
         return _answer(flown, None, lost, Unfaithful(lost, engine=engine))
-    found = check(sentence.run.words, _words(sentence, text), pair, truncated=truncated) if is_new else ()
-    return structs.replace(_answer(flown, parts, found if note is None else (*found, note)), text=text)
+    found = check(words, _words(sentence, text), pair, truncated=truncated) if is_new else ()
+    return _answer(flown, parts, found if note is None else (*found, note), text=text)
 
 
 def _words(sentence: Sentence, text: str) -> str:
@@ -129,12 +130,14 @@ def _answer(
     parts: tuple[Part, ...] | None,
     findings: tuple[Finding, ...] = (),
     error: DragomanError | None = None,
+    text: str = "",
 ) -> Answer:
     output = flown.outcome if isinstance(flown.outcome, Output) else Output("")
     return Answer(
         parts,
         findings,
         error,
+        text,
         sure=None if output.logprob is None else ((output.logprob, output.tokens.output),),
         tokens=output.tokens,
         remembered=int(flown.origin != "engine"),

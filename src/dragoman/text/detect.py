@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from dragoman import languages
 from dragoman.errors import InvalidRequest, UnknownLanguage
-from dragoman.text.addresses import ADDRESS
+from dragoman.text.addresses import without_addresses
 from dragoman.types import Detected
 
 if TYPE_CHECKING:
@@ -23,11 +23,29 @@ if TYPE_CHECKING:
 
 # A code and the script it is written in: what two forms of a language differ by for a reader.
 _Form = tuple[str, str]
+# A detector's labels, and how much of a text it takes for each.
+_Shares: TypeAlias = "list[tuple[str, float]]"
 
 _CLD2_WEIGHT = 0.8  # of 0.3 to 1.5 the best on the strings above
 _UNEVALUATED_WEIGHT = 0.5  # 105 rare languages would otherwise win too many short texts
+_MOST_VOTES = 1 + _CLD2_WEIGHT
 _SAMPLE_CHARACTERS = 1000
 _FASTTEXT_LABELS = 176
+# Among all languages the fainter ones decide nothing and take half of the time.
+_FAINTEST_SHARE = 0.001
+_LOUD_SHARE = 0.1
+_MOST_UNHEARD = 3 * _LOUD_SHARE
+"""More than the labels that stand for one language, two at most, can add to it where only loud ones are heard."""
+
+# All labels of fastText's lid.176.
+_FASTTEXT_NAMES = (
+    "af als am an ar arz as ast av az azb ba bar bcl be bg bh bn bo bpy br bs bxr ca cbk ce ceb ckb co cs cv cy da de "
+    "diq dsb dty dv el eml en eo es et eu fa fi fr frr fy ga gd gl gn gom gu gv he hi hif hr hsb ht hu hy ia id ie ilo "
+    "io is it ja jbo jv ka kk km kn ko krc ku kv kw ky la lb lez li lmo lo lrc lt lv mai mg mhr min mk ml mn mr mrj ms "
+    "mt mwl my myv mzn nah nap nds ne new nl nn no oc or os pa pam pfl pl pms pnb ps pt qu rm ro ru rue sa sah sc scn "
+    "sco sd sh si sk sl so sq sr su sv sw ta te tg th tk tl tr tt tyv ug uk ur uz vec vep vi vls vo wa war wuu xal xmf "
+    "yi yo yue zh"
+)
 
 # What a detector's label may stand for, the likeliest first.
 _MEANINGS = {"tl": ("fil", "tl"), "no": ("no", "nb"), "nn": ("nn", "no", "nb")}
@@ -55,25 +73,43 @@ def detect(text: str, candidates: Collection[str] | None = None) -> Detected:
     for a text without letters, and where no candidate got a vote.
     """
     sample = _sample(text)
-    votes = _votes(sample, None if candidates is None else _by_form(frozenset(candidates))) if sample else None
+    # Among few the faint ones may be all there is.
+    spoken, least_share = (None, _FAINTEST_SHARE) if candidates is None else (_by_form(frozenset(candidates)), 0.0)
+    votes = _votes(sample, _cld2_shares(sample), least_share, spoken) if sample else {}
     if not votes:
         raise InvalidRequest("The language cannot be told from this text; pass 'source'.", field="source")
-    code = max(sorted(votes), key=lambda code: votes[code] * _weight(code))
-    return Detected(code, min(1.0, votes[code] / (1 + _CLD2_WEIGHT)))
+    return _elected(votes)
 
 
-def is_plainly(text: str, language: str) -> bool:
-    """Say whether one detector alone takes most of `text` for `language`, in any form: far cheaper than `detect`."""
+def detect_other(text: str, language: str, least_confidence: float) -> Detected | None:
+    """What `detect` finds among all languages where it is at least so sure, and else None: far cheaper than `detect`.
+
+    None too where cld2 alone takes most of `text` for `language`, in any form. `least_confidence` must be more than
+    one detector can give alone, 0.56.
+    """
     sample = _sample(text)
-    likely = [label for label, share in _cld2_shares(sample) if share > _PLAIN_SHARE] if sample else []
-    return any(languages.base(language) in map(languages.base, _meant(label)) for label in likely)
+    shares = _cld2_shares(sample) if sample else []
+    if not shares or any(share > _PLAIN_SHARE and _may_mean(label, language) for label, share in shares):
+        return None
+    if not any(_may_be_agreed_on(label) for label, _ in shares):
+        return None  # the votes of both are needed
+    loud = _votes(sample, shares, _LOUD_SHARE)
+    if max(loud.values(), default=0.0) + _MOST_UNHEARD < least_confidence * _MOST_VOTES:
+        return None
+    found = _elected(_votes(sample, shares, _FAINTEST_SHARE))
+    return found if found.confidence >= least_confidence else None
+
+
+def _elected(votes: Mapping[str, float]) -> Detected:
+    code = max(sorted(votes), key=lambda code: votes[code] * _weight(code))
+    return Detected(code, min(1.0, votes[code] / _MOST_VOTES))
 
 
 def _sample(text: str) -> str:
     """The beginning of `text` from its first letter on, as the detectors take it; "" where it has no letter."""
     start = next((index for index, character in enumerate(text) if character.isalpha()), len(text))
     beginning = text[start : start + 4 * _SAMPLE_CHARACTERS]
-    prose = ADDRESS.sub(" ", beginning)
+    prose = without_addresses(beginning)
     words = prose if any(map(str.isalpha, prose)) else beginning
     sample = words[:_SAMPLE_CHARACTERS]
     return (sample if sample.isprintable() and "\ufffd" not in sample else "".join(map(_taken, sample))).strip()
@@ -84,25 +120,26 @@ def _taken(character: str) -> str:
     return character if (character.isprintable() and character != "\ufffd") or character in "\u200c\u200d" else " "
 
 
-def _votes(sample: str, spoken: Mapping[_Form, str] | None) -> Mapping[str, float]:
+def _votes(
+    sample: str, cld2_shares: _Shares, least_share: float, spoken: Mapping[_Form, str] | None = None
+) -> Mapping[str, float]:
+    """The votes for each code of `spoken`, None for all there are; fastText's of less than `least_share` left out."""
     votes: dict[str, float] = defaultdict(float)
-    # Among all languages the faint ones decide nothing and take half of the time; among few they may be all there is.
-    least_share = 0.001 if spoken is None else 0.0
-    for weight, shares in ((1.0, _fasttext_shares(sample, least_share)), (_CLD2_WEIGHT, _cld2_shares(sample))):
+    for weight, shares in ((1.0, _fasttext_shares(sample, least_share)), (_CLD2_WEIGHT, cld2_shares)):
         for label, share in shares:
             if code := _code_of(label, sample, spoken):
                 votes[code] += weight * share
     return votes
 
 
-def _fasttext_shares(sample: str, least_share: float) -> list[tuple[str, float]]:
+def _fasttext_shares(sample: str, least_share: float) -> _Shares:
     # Capitals are rare in what the model has seen.
     shown = sample.lower() if sample.isupper() else sample
     found = _fasttext().detect(shown, model="lite", k=_FASTTEXT_LABELS, threshold=least_share)
     return [(str(each["lang"]), float(each["score"])) for each in found]
 
 
-def _cld2_shares(sample: str) -> list[tuple[str, float]]:
+def _cld2_shares(sample: str) -> _Shares:
     import pycld2
 
     _, _, details = pycld2.detect(sample, isPlainText=True, bestEffort=True)
@@ -138,6 +175,21 @@ def _meant(label: str) -> tuple[str, ...]:
         return ()
 
 
+@cache
+def _may_be_agreed_on(cld2_label: str) -> bool:
+    return any(languages.base(code) in _fasttext_bases() for code in _meant(cld2_label))
+
+
+@cache
+def _fasttext_bases() -> frozenset[str]:
+    return frozenset(languages.base(code) for label in _FASTTEXT_NAMES.split() for code in _meant(label))
+
+
+@cache
+def _may_mean(label: str, language: str) -> bool:
+    return languages.base(language) in map(languages.base, _meant(label))
+
+
 def _is_traditional(sample: str) -> bool:
     simplified = sum(map(_ONLY_SIMPLIFIED.__contains__, sample))
     return sum(map(_ONLY_TRADITIONAL.__contains__, sample)) > simplified
@@ -155,6 +207,7 @@ def _form(code: str) -> _Form:
     return languages.base(code), languages.script(code)
 
 
+@cache
 def _weight(code: str) -> float:
     return 1.0 if languages.base(code) in _evaluated_bases() else _UNEVALUATED_WEIGHT
 

@@ -68,6 +68,9 @@ class Matcher(NamedTuple):
     dictionaries: tuple[Dictionary, ...]
 
 
+_NOTHING = Matcher(())
+
+
 class Dictionary:
     """Terms made ready to be found, all at once and in time linear in the text (an Aho-Corasick automaton).
 
@@ -120,6 +123,8 @@ def matcher_for(wishes: Wishes, pair: Pair) -> Matcher:
     Terms for `en` and `de` serve `en-GB` and `de-AT` too, and those for `de-DE` serve `de`; of one glossary, those for
     the nearer pair go before. Each glossary is made ready once, for as long as it is the same object.
     """
+    if not (wishes.terms or wishes.glossaries):
+        return _NOTHING
     named = (_dictionary(_Same(glossary), pair) for glossary in wishes.glossaries)
     inline = _inline_dictionary(wishes.terms)
     return Matcher(tuple(one for one in (inline, *named) if one is not None))

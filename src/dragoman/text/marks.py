@@ -105,6 +105,8 @@ def restore(masked: Masked, output: str) -> tuple[Part, ...] | None:
     that the model added or dropped is set as in the source where that is certain to be right.
     """
     if not masked.marks and not _TRACE.search(output):
+        if masked.run.escaping == "none":
+            return (output,) if output else ()
         return _placed(masked, _Seen([output], []))
     seen = _read(masked, output)
     return None if next(_faults(masked, seen), None) else _placed(masked, seen)

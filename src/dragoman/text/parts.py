@@ -10,6 +10,7 @@ run into runs of one sentence (`segment`), and `written` puts translations in th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from typing import Literal, TypeAlias
@@ -21,7 +22,7 @@ SOFT_SPACES = "\u2004\u2005\u2006\u2000\u2001\u2008\u205f"
 
 To whoever cuts or searches a text they are white space on one line, and `shown` makes them plain for a model.
 """
-_PLAIN_SPACES = dict.fromkeys(map(ord, SOFT_SPACES), " ")
+_SOFT_SPACE = re.compile(f"[{SOFT_SPACES}]")
 
 
 class Spelling(Struct, frozen=True):
@@ -77,7 +78,7 @@ class Run(Struct, frozen=True):
     @property
     def words(self) -> str:
         """The text without what is held, a space in its place."""
-        return shown(" ".join(self.stretches()))
+        return shown(" ".join(self.stretches()) if self.held else self.text)
 
     def stretches(self) -> Iterator[str]:
         """The text before, between and after what is held: one more than there are held stretches."""
@@ -121,7 +122,7 @@ def as_it_was(run: Run) -> str:
 
 def shown(words: str) -> str:
     """Words as a model is shown them: on one line, with plain spaces where the source breaks its lines."""
-    return words if words.isascii() else words.translate(_PLAIN_SPACES)
+    return words if words.isascii() else _SOFT_SPACE.sub(" ", words)
 
 
 def escaped(words: str, escaping: Escaping) -> str:

@@ -17,13 +17,10 @@ from dragoman.text import icu
 from dragoman.text.icu import Message
 from dragoman.text.markup_elements import HTML
 from dragoman.text.parts import Held, Kind, Part, Run, escaped
-from dragoman.text.protections import Protections
+from dragoman.text.protections import NO_MORE, Protections
 from dragoman.text.shapes import TAG, braces_in, is_plain, shapes_in
 
 __all__ = ["Protections", "hold"]
-
-NO_MORE = Protections()
-"""Nothing beyond what is held of itself."""
 
 _DEEPEST_MESSAGE = 4
 _GLUE = re.compile(r"[-+/:.,_=&|×]{0,2}")

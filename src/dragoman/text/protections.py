@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Protocol, Self
+from typing import Protocol
 
 import re2  # type: ignore[import-untyped]
 
@@ -49,10 +49,10 @@ class Protections:
         self._patterns = _compiled(patterns)
         self._kept = [re.compile(pattern) for pattern in _word_patterns(_checked(keep))]
 
-    @classmethod
-    def of(cls, wishes: Wishes) -> Self:
+    @staticmethod
+    def of(wishes: Wishes) -> Protections:
         """The protections that a request wishes for."""
-        return cls(wishes.protect, wishes.keep)
+        return Protections(wishes.protect, wishes.keep) if wishes.protect or wishes.keep else NO_MORE
 
     def found_in(self, text: str) -> Iterator[tuple[int, int, Kind]]:
         """Where the text holds something that is to come back as it is; they may overlap."""
@@ -129,3 +129,7 @@ def _word_patterns(keep: Sequence[str]) -> Iterator[str]:
     for (begins, ends), escaped in alike.items():
         before, after = f"(?<!{IN_WORD})" if begins else "", f"(?!{IN_WORD})" if ends else ""
         yield f"{before}(?:{'|'.join(escaped)}){after}"
+
+
+NO_MORE = Protections()
+"""Nothing beyond what is held of itself."""

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 
 from msgspec import Struct
 
@@ -116,6 +116,7 @@ def join(parts: Sequence[Part], translate: Callable[[Run], str], pair: Pair) -> 
     return "".join(pieces)
 
 
+@lru_cache(maxsize=4096)
 def _gap_changes(pair: Pair) -> tuple[bool, bool]:
     """Tell whether spaces between sentences are to be added, and whether to be dropped."""
     source_has, target_has = _spaces_sentences(pair.source), _spaces_sentences(pair.target)
@@ -249,6 +250,9 @@ def _rim_end(rim: re.Pattern[str], text: str, start: int, end: int) -> int:
 
 
 def _piece_ends(view: View, start: int, sentence_ends: Sequence[int], limit: int) -> Iterator[int]:
+    if view.most_cost <= limit:
+        yield from sentence_ends
+        return
     for end in sentence_ends:
         while view.cost(start, end) > limit:
             start = _cut_inside(view, start, end, limit)

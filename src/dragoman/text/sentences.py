@@ -22,7 +22,7 @@ _REST_OF_SENTENCE = re.compile(r"[”’»›」』）》〉】)］\]]*\s*")
 # Hebrew writes abbreviations and numerals with what looks like quotation marks, and sentencex seeks the other one.
 _HEBREW_MARK = re.compile("(?<=[א-ת])(?:\"(?=[א-ת])|')")
 # Without these sentencex takes a lone surrogate for an error, and a Greek question mark for a letter.
-_TO_WHAT_IT_KNOWS = dict.fromkeys(range(0xD800, 0xE000), "\ufffd") | {0x37E: ";"}
+_UNKNOWN_TO_IT = re.compile("[\ud800-\udfff\u037e]")
 
 _OPENING = frozenset("\"'“‘„‚«‹「『（《〈【(［[")
 _CLOSING = frozenset("\"'”’“‘»›」』）》〉】)］]")
@@ -133,12 +133,19 @@ def sentence_ends(line: str, language: str) -> list[int]:
 def _proposed_ends(line: str, language: str) -> Iterator[int]:
     start = 0
     while start < len(line):
-        window = _HEBREW_MARK.sub("\u05f3", line[start : start + _WINDOW].translate(_TO_WHAT_IT_KNOWS))
+        window = _as_it_knows(line[start : start + _WINDOW])
         ends = list(accumulate(map(len, sentencex.segment(language, window))))
         whole = [end for end in ends if end < len(window)]
         yield from (start + end for end in whole)
         # The next window starts where the last sentence of this one does, unless that one fills most of the window.
         start += whole[-1] if _reaches_further(window, whole) else len(window)
+
+
+def _as_it_knows(window: str) -> str:
+    if window.isascii():
+        return window
+    known = _UNKNOWN_TO_IT.sub(lambda sign: ";" if sign[0] == "\u037e" else "\ufffd", window)
+    return _HEBREW_MARK.sub("\u05f3", known)
 
 
 def _reaches_further(window: str, whole: list[int]) -> bool:

@@ -90,7 +90,7 @@ _PICTURE = (
     "\u231a\u231b\u23e9-\u23fa\u2600-\u2767\u2795-\u27bf\u2b1b\u2b1c\u2b50\u2b55]"
 )
 _EMOJI_ONE = f"(?:{_PICTURE}\ufe0f?|[©®\u203c-\u3299]\ufe0f)[\U0001f3fb-\U0001f3ff]?[\U000e0020-\U000e007f]*+"
-_EMOJI_TRIGGER = "[\u20e3\ufe0f\u231a-\u27bf\u2b1b-\u2b55\U0001f000-\U0001faff]"
+_EMOJI_SIGNS = "\u20e3\ufe0f\u231a-\u27bf\u2b1b-\u2b55\U0001f000-\U0001faff"
 _EMOJI = (
     f"(?=[0-9\\#*]\ufe0f?\u20e3|[©®\u203c-\u3299\U0001f000-\U0001faff])"
     f"(?:{_EMOJI_ONE}(?:\u200d{_EMOJI_ONE})*+|[0-9\\#*]\ufe0f?\u20e3|[\U0001f1e6-\U0001f1ff]{{2}}"
@@ -133,11 +133,11 @@ SHAPES = (
     _shape("path", r"\\", _WINDOWS_PATH),
     _shape("path", rf"\.(?:{_EXTENSION})|\*\.", _FILE),
     _shape("quantity", r"\d", _QUANTITY),
-    _shape("emoji", _EMOJI_TRIGGER, _EMOJI),
+    _shape("emoji", f"[{_EMOJI_SIGNS}]", _EMOJI),
 )
 
-# In whatever is found here, braces with it, there is one of these.
-_TRACE = re.compile(r"[:@<＜〈⟨{｛&%$`/\\~*\d]|\.\S|" + _EMOJI_TRIGGER)
+# In whatever is found here, braces with it, there is one of these; of full stops only those inside of something.
+_TRACE = re.compile(rf"[.:@<＜〈⟨{{｛&%$`/\\~*\d{_EMOJI_SIGNS}](?:(?<!\.)|(?=\S))")
 _IS_PLACEHOLDER = re.compile(
     r"\s*[^\s{}]*\s*"  # {0} {name} {user.name!r:>10} { name }
     r"|%.*%|#.*#"  # {% tag %} {# comment #}

@@ -87,7 +87,12 @@ def estimate_tokens(text: str) -> int:
     Swahili 0.9, Icelandic 0.76: Latin letters are priced for languages that the vocabulary knows less well than
     English. Letters in no language's order are the worst, 0.5.
     """
-    return -(-sum(map(_character_cost, text)) // TOKEN_COST)
+    return -(-total_cost(text) // TOKEN_COST)
+
+
+def total_cost(text: str) -> int:
+    """Return what `text` costs in hundredths of a token."""
+    return sum(map(_character_cost, text))
 
 
 def running_cost(text: str) -> list[int]:

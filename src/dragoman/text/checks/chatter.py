@@ -91,8 +91,10 @@ def without_chatter(source: str, output: str, target: str) -> str:
 def _is_plain(source: str, output: str) -> bool:
     """Say whether nothing can be stripped: no header's end, fence, quote in front or bracket behind. Nearly all are."""
     ends = output.strip()
-    around = not _QUOTES.isdisjoint(ends[:1]) or not _CLOSING_BRACKETS.isdisjoint(ends[-1:])
-    return not around and "\n" not in output and _marks(output) <= _marks(source)
+    if ends[:1] in _QUOTES or ends[-1:] in _CLOSING_BRACKETS or "\n" in output:
+        return False
+    marks = _marks(output)
+    return not marks or marks <= _marks(source)
 
 
 def _without_fence(source: str, output: str, target: str) -> str:
@@ -134,7 +136,7 @@ def _is_talk(head: str, target: str) -> bool:
 
 def _marks(text: str) -> int:
     """How many colons and line breaks, the ends of headers."""
-    return sum(map(text.count, ":：\n"))
+    return text.count(":") + text.count("：") + text.count("\n")
 
 
 def _without_note(source: str, output: str, target: str) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from itertools import islice
 
 from dragoman import languages
-from dragoman.text.addresses import ADDRESS
+from dragoman.text.addresses import without_addresses
 from dragoman.text.checks.kinship import are_near
 from dragoman.text.script import letters_of
 from dragoman.types import Finding, Pair
@@ -22,7 +21,7 @@ def empty(source: str, output: str) -> Finding | None:
     """Nothing, or nothing but punctuation where the source has words."""
     if not output.strip():
         return Finding("empty", "The translation is empty.") if source.strip() else None
-    if sum(map(str.isalpha, source)) >= _MIN_LETTERS and not any(map(str.isalnum, output)):
+    if not any(map(str.isalnum, output)) and sum(map(str.isalpha, source)) >= _MIN_LETTERS:
         return Finding("empty", "The translation holds no words.")
     return None
 
@@ -32,17 +31,22 @@ def echo(source: str, output: str, pair: Pair) -> Finding | None:
 
     Not expected between near languages, nor of names, codes and a few short words.
     """
-    if _folded_words(source, at_most=1) != _folded_words(output, at_most=1):
+    if _first_folded_word(source) != _first_folded_word(output):
         return None  # the usual case, without reading on
     if _folded_words(source) != _folded_words(output) or are_near(pair.source, pair.target):
         return None
-    if not _is_translatable(_WORD.findall(ADDRESS.sub(" ", source)), pair):
+    if not _is_translatable(_WORD.findall(without_addresses(source)), pair):
         return None
     return Finding("echo", "The source came back untranslated.")
 
 
-def _folded_words(text: str, at_most: int | None = None) -> list[str]:
-    return [word[0].casefold() for word in islice(_WORD.finditer(text), at_most)]
+def _first_folded_word(text: str) -> str:
+    word = _WORD.search(text)
+    return word[0].casefold() if word else ""
+
+
+def _folded_words(text: str) -> list[str]:
+    return list(map(str.casefold, _WORD.findall(text)))
 
 
 def _is_translatable(words: list[str], pair: Pair) -> bool:

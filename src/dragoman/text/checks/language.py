@@ -7,11 +7,10 @@ from functools import cache
 from itertools import groupby
 
 from dragoman import languages
-from dragoman.errors import InvalidRequest
 from dragoman.text.checks.kinship import are_near
-from dragoman.text.detect import detect, is_plainly
+from dragoman.text.detect import detect_other
 from dragoman.text.script import letters_of, script_of
-from dragoman.types import Detected, Finding, Pair
+from dragoman.types import Finding, Pair
 
 _LETTER_PER_WORD = {"CJK", "HIRAGANA", "KATAKANA", "HANGUL"}
 _MIN_LATIN_LETTERS = 12
@@ -59,10 +58,8 @@ def _is_word(script: str, run: str) -> bool:
 
 def wrong_language(source: str, output: str, pair: Pair) -> Finding | None:
     """The output is long enough to tell its language, and that is neither the target nor near to it."""
-    if not _is_telling(output, pair.target) or is_plainly(output, pair.target):
-        return None
-    found = _detected(output)
-    if found is None or found.confidence < _MIN_CONFIDENCE or are_near(found.language, pair.target):
+    found = detect_other(output, pair.target, _MIN_CONFIDENCE) if _is_telling(output, pair.target) else None
+    if found is None or are_near(found.language, pair.target):
         return None
     if not (_is_evaluated(pair.target) or are_near(found.language, pair.source) or found.language == "en"):
         return None  # the detectors may not know the target, and name what resembles it
@@ -76,14 +73,7 @@ def _is_telling(output: str, target: str) -> bool:
         return False
     own = letters_of(target)
     telling = own if own == {"CJK"} else own & _OF_ONE_LANGUAGE
-    return not telling or sum(script_of(letter) in telling for letter in output) < _TELLING_SHARE * len(output)
-
-
-def _detected(output: str) -> Detected | None:
-    try:
-        return detect(output)
-    except InvalidRequest:
-        return None  # no language got a vote: there is no verdict
+    return not telling or sum(map(telling.__contains__, map(script_of, output))) < _TELLING_SHARE * len(output)
 
 
 @cache

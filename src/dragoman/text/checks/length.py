@@ -20,6 +20,7 @@ _MOST_SHARE = 3
 _MOST_EXTRA = 40
 
 _ENDS = ".!?…。！？．؟۔।॥።"
+_ENDED_BY = tuple(_ENDS)
 _CLOSING = " \t\n\"'”’»“)）」』"
 _SENTENCE_END = re.compile(rf"[{re.escape(_ENDS)}]+(?=[\s\"'”’»“)）」』]|$)|[。！？]+")
 _WITHOUT_STOPS = ("Thai", "Laoo")
@@ -51,15 +52,15 @@ def _size(text: str, language: str) -> float:
     if characters is None:
         return len(text)
     own = letters_of(language)
-    return len(text) + sum(script_of(letter) in own for letter in text) * (100 / characters - 1)
+    return len(text) + sum(map(own.__contains__, map(script_of, text))) * (100 / characters - 1)
 
 
 def _sentences(text: str) -> int:
-    return sum(1 for _ in _SENTENCE_END.finditer(text))
+    return len(_SENTENCE_END.findall(text))
 
 
 def _is_ended(text: str) -> bool:
-    return text.rstrip(_CLOSING).endswith(tuple(_ENDS))
+    return text.rstrip(_CLOSING).endswith(_ENDED_BY)
 
 
 def _goes_on(text: str) -> bool:

@@ -16,6 +16,7 @@ _CANDIDATES = 3
 _MIN_AGAIN = 12  # characters: "very, very" and "ha ha ha" are speech
 _MIN_TIMES = 3
 _MORE_THAN_SOURCE = 1.5
+_SHORT = 1_000  # characters, within which looking for one stretch after the other takes little time
 
 
 class _Repetition(Struct, frozen=True):
@@ -32,10 +33,18 @@ class _Repetition(Struct, frozen=True):
 
 def loop(source: str, output: str, pair: Pair) -> Finding | None:
     """A stretch of the output stands three times or more in a row, and more often than anything in the source."""
+    if not _may_repeat(output):
+        return None
     found = _repetition(output, _MIN_AGAIN)
     if found.again < _MIN_AGAIN or found.times < max(_MIN_TIMES, _MORE_THAN_SOURCE * _repetition(source, 1).times):
         return None
     return Finding("loop", f"The translation repeats {found.period} characters about {found.times:.0f} times.")
+
+
+def _may_repeat(text: str) -> bool:
+    """Say whether so much may come again, as it seldom does: one of every few stretches in it was there before."""
+    starts = range(0, len(text) - _GRAM + 1, _MIN_AGAIN - _GRAM + 1)
+    return len(text) > _SHORT or any(text.find(text[start : start + _GRAM]) < start for start in starts)
 
 
 def _repetition(text: str, min_again: int) -> _Repetition:
