@@ -4,13 +4,24 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: serve test test-transformers check bench format lock clean
+.PHONY: serve test test-pages test-transformers screenshots check bench format lock clean
 
 serve: $(VENV)/serve.stamp
 	$(BIN)/dragoman serve $(ARGS)
 
 test: $(VENV)/dev.stamp
 	$(BIN)/pytest $(ARGS)
+
+# In Debian's own Chromium.
+test-pages: $(VENV)/dev.stamp /usr/bin/chromium
+	$(BIN)/pytest tests/pages $(ARGS)
+
+screenshots: $(VENV)/dev.stamp /usr/bin/chromium
+	$(BIN)/python -m tests.pages.screenshots
+
+/usr/bin/chromium:
+	apt-get update
+	apt-get install --yes --no-install-recommends chromium fonts-noto-core fonts-noto-cjk
 
 # torch is heavy, so its engine has tests of its own. The CPU build is enough for them.
 test-transformers: $(VENV)/transformers.stamp

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
+from dragoman.engines.base import Hear
 from dragoman.errors import EngineError
 from dragoman.types import EngineInfo, Output, Segment
 
@@ -35,7 +36,7 @@ class HeldEngine:
             raise self.probe_errors.pop(0)
         return self.info
 
-    async def translate(self, batch: Sequence[Segment]) -> list[Output | EngineError]:
+    async def translate(self, batch: Sequence[Segment], hear: Hear | None = None) -> list[Output | EngineError]:
         (segment,) = batch
         self.called.append(segment.text)
         if self.bug is not None:
@@ -52,10 +53,6 @@ class HeldEngine:
         finally:
             self.running -= 1
         return [Output(f"[{segment.pair.target}] {segment.text}")]
-
-    async def stream(self, segment: Segment) -> AsyncIterator[str]:
-        raise NotImplementedError
-        yield ""
 
     async def aclose(self) -> None:
         self.closed = True

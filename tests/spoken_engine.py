@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 
+from dragoman.engines.base import Hear
 from dragoman.errors import EngineError
 from dragoman.types import Capability, EngineInfo, Output, Segment
 
@@ -19,14 +20,10 @@ class SpokenEngine:
     async def probe(self) -> EngineInfo:
         return self.info
 
-    async def translate(self, batch: Sequence[Segment]) -> list[Output | EngineError]:
+    async def translate(self, batch: Sequence[Segment], hear: Hear | None = None) -> list[Output | EngineError]:
         self.asked.extend(batch)
         said = map(self._speak, batch)
         return [one if isinstance(one, EngineError) else Output(one, logprob=-0.1) for one in said]
-
-    async def stream(self, segment: Segment) -> AsyncIterator[str]:
-        raise NotImplementedError
-        yield ""
 
     async def aclose(self) -> None:
         pass

@@ -120,6 +120,30 @@ class Settings(Struct, frozen=True, kw_only=True):
     documents_max_age_hours: Annotated[
         float, Meta(gt=0, description="how long a translated document can be fetched", extra=STORAGE)
     ] = 24.0
+    max_job_bytes: Annotated[
+        int, Meta(ge=1, description="largest table that is taken for a job; larger ones get 413", extra=LISTENING)
+    ] = 2 * 2**30
+    jobs_input_dir: Annotated[
+        Words | None,
+        Meta(description="folder from which jobs may take tables by their path; left out, none", extra=STORAGE),
+    ] = None
+    jobs_disk_bytes: Annotated[
+        int, Meta(ge=0, description="disk for the tables and results of jobs; 0 takes no jobs", extra=STORAGE)
+    ] = 20 * 2**30
+    jobs_max_age_days: Annotated[
+        float, Meta(gt=0, description="how long a job that is over is kept", extra=STORAGE)
+    ] = 30.0
+    jobs_at_once: Annotated[
+        int, Meta(ge=1, description="jobs that are worked on at a time; the others wait", extra=LIMITS)
+    ] = 2
+    webhook_hosts: Annotated[
+        Words | None,
+        Meta(
+            description="hosts that may be called when a job ends, with spaces between, as hooks.example.org or "
+            "127.0.0.1:9000; left out, none",
+            extra=LISTENING,
+        ),
+    ] = None
     max_texts: Annotated[int, Meta(ge=1, description="most texts times targets in one request", extra=LIMITS)] = 1_000
     max_characters: Annotated[
         int, Meta(ge=1, description="most characters in one request, counted once per target", extra=LIMITS)

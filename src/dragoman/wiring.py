@@ -38,11 +38,14 @@ from dragoman.memory.sqlite import open_sqlite
 from dragoman.memory.tiers import TieredMemory
 from dragoman.memory.valkey import open_valkey
 from dragoman.server.app import create_app
+from dragoman.server.conversations.rooms import Rooms
 from dragoman.server.documents import Documents
 from dragoman.server.gate import Gate, KeyGate, OpenGate, check_exposure, check_proxies
+from dragoman.server.jobs.jobs import Jobs
 from dragoman.server.keys import Keyring
 from dragoman.server.metrics import Metrics
 from dragoman.server.service import Service
+from dragoman.server.status.history import History
 from dragoman.settings import Settings, data_path
 from dragoman.telemetry import LoopLag
 from dragoman.text.detect import detect
@@ -138,21 +141,29 @@ async def open_gate(settings: Settings) -> AsyncIterator[Gate]:
 
 @asynccontextmanager
 async def open_service(translator: Translator, settings: Settings) -> AsyncIterator[Service]:
-    """A translator behind its gate, with its glossaries and documents: what `create_app` serves."""
+    """A translator behind its gate, with its glossaries, documents, conversations and jobs: what `create_app`
+    serves.
+    """
     async with (
         open_gate(settings) as gate,
         Glossaries(data_path(settings) / FILE_NAME) as glossaries,
         Documents(translator, gate, settings) if settings.documents_disk_bytes else nullcontext() as documents,
+        Rooms(translator, gate, glossaries, settings) as conversations,
+        Jobs(translator, gate, glossaries, settings) if settings.jobs_disk_bytes else nullcontext() as jobs,
     ):
-        yield Service(translator, settings, gate, glossaries, documents)
+        yield Service(translator, settings, gate, glossaries, documents, conversations, jobs)
 
 
 @asynccontextmanager
 async def open_metrics(translator: Translator, settings: Settings) -> AsyncIterator[Metrics]:
     """The metrics of a server, and while they are open the watchers over its process that they tell of."""
     limits = limits_of(settings.rss_soft_limit_bytes, settings.rss_hard_limit_bytes)
-    async with MemoryGuard(translator.scheduler, translator.memory, limits) as guard, LoopLag() as lag:
-        yield Metrics(translator, guard, lag)
+    async with (
+        MemoryGuard(translator.scheduler, translator.memory, limits) as guard,
+        LoopLag() as lag,
+        History(translator) as history,
+    ):
+        yield Metrics(translator, guard, lag, history)
 
 
 async def _open_memory(settings: Settings) -> TieredMemory | None:
@@ -211,7 +222,7 @@ async def serve_on(
     ):
         announce(f"Starting {', '.join(choice.urls)}\n  because {choice.why}.")
         await asyncio.to_thread(_load_language_data)
-        server = _Server(settings, create_app(service, metrics))
+        server = _Server(settings, create_app(service, metrics), service.stop)
         _keep_for_good()
         serving = asyncio.create_task(server.serve(sockets=[listener]), name="serve HTTP")
         try:
@@ -266,12 +277,17 @@ class SyncTranslator:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, settings: Settings, app: Starlette) -> None:
+    """Tells by `stopping` that it takes no more requests, before it waits for those that run."""
+
+    def __init__(self, settings: Settings, app: Starlette, stopping: Callable[[], None]) -> None:
+        self._stopping = stopping
         super().__init__(
             uvicorn.Config(
                 app,
                 http="httptools",
-                ws="none",
+                ws="websockets-sansio",
+                ws_max_size=settings.max_body_bytes,
+                ws_per_message_deflate=False,  # events are small, and each connection would keep a window of its own
                 lifespan="off",
                 log_config=None,
                 access_log=False,  # it would name client addresses, and costs a tenth of a request
@@ -282,6 +298,10 @@ class _Server(uvicorn.Server):
                 backlog=BACKLOG,
             )
         )
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping()
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Not noted as caught, SIGTERM is not raised again: it would end the process before anything is closed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 import uvicorn
+from starlette.types import ASGIApp
 
 from dragoman.errors import QuotaExceeded, TooManyRequests, Unauthorized
 from dragoman.listening import address_of, listen
@@ -23,6 +24,7 @@ from dragoman.wiring import open_service, open_translator
 INSTANT = "simulated://instant"
 START_S = 30
 
+Wrapper: TypeAlias = Callable[[ASGIApp], ASGIApp]
 Started: TypeAlias = "Future[tuple[str, uvicorn.Server]]"
 
 
@@ -45,6 +47,9 @@ class ListedGate:
             raise QuotaExceeded("The characters of this month are used up.")
         self._used[caller.key_id] += characters
 
+    async def charge_job(self, caller: Caller, characters: int) -> None:
+        await self.charge(caller, characters)
+
     async def usage(self, caller: Caller) -> Usage:
         return Usage(self._used[caller.key_id], self._limits[caller.key_id])
 
@@ -54,12 +59,13 @@ def running_server(
     folder: Path,
     engine: str = INSTANT,
     gate: Gate | None = None,
+    wrapped: Wrapper = lambda app: app,
     **settings: Any,  # noqa: ANN401 - any field of Settings
 ) -> Iterator[str]:
-    """The URL of a server that runs until the block ends."""
+    """The URL of a server that runs until the block ends. `wrapped` puts something around its app."""
     chosen = msgspec.convert({"data_dir": str(folder), **settings}, Settings)
     started: Started = Future()
-    thread = threading.Thread(target=lambda: asyncio.run(_serve(chosen, engine, gate, started)))
+    thread = threading.Thread(target=lambda: asyncio.run(_serve(chosen, engine, gate, wrapped, started)))
     thread.start()
     url, server = started.result(START_S)
     try:
@@ -69,7 +75,7 @@ def running_server(
         thread.join()
 
 
-async def _serve(settings: Settings, engine: str, gate: Gate | None, started: Started) -> None:
+async def _serve(settings: Settings, engine: str, gate: Gate | None, wrapped: Wrapper, started: Started) -> None:
     try:
         async with (
             open_translator(settings, engines=[engine]) as translator,
@@ -78,7 +84,9 @@ async def _serve(settings: Settings, engine: str, gate: Gate | None, started: St
             await translator.ready()
             service.gate = gate or service.gate
             server = uvicorn.Server(
-                uvicorn.Config(create_app(service), lifespan="off", log_config=None, timeout_graceful_shutdown=1)
+                uvicorn.Config(
+                    wrapped(create_app(service)), lifespan="off", log_config=None, timeout_graceful_shutdown=1
+                )
             )
             with listen("127.0.0.1", 0) as listener:
                 started.set_result((address_of(listener), server))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 from msgspec.structs import replace
@@ -77,17 +78,24 @@ class EngineContract:
 
         assert all(isinstance(output, Output) for (output,) in outputs), outputs
 
-    async def test_a_stream_joins_to_the_translation(self, engine: Engine) -> None:
+    async def test_what_is_heard_on_the_way_begins_the_translation_and_is_never_taken_back(
+        self, engine: Engine
+    ) -> None:
         info = await engine.probe()
         if "stream" not in info.can:
             pytest.skip("this engine does not stream")
         (segment,) = segments(SENTENCES[2])
 
-        pieces = [piece async for piece in engine.stream(segment)]
-        (whole,) = await engine.translate([segment])
+        heard: list[str] = []
+
+        (whole,) = await engine.translate([segment], lambda number, text: heard.append(text))
+        (plain,) = await engine.translate([segment])
 
         assert isinstance(whole, Output)
-        assert "".join(pieces) == whole.text
+        assert isinstance(plain, Output)
+        assert heard
+        assert all(later.startswith(earlier) for earlier, later in pairwise([*heard, whole.text]))
+        assert (whole.text, whole.tokens.output) == (plain.text, plain.tokens.output)
 
     async def test_a_log_probability_comes_where_it_is_asked_for_and_the_engine_can_tell(self, engine: Engine) -> None:
         info = await engine.probe()

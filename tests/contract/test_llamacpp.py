@@ -8,10 +8,10 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import aiohttp
 import msgspec
@@ -254,12 +254,13 @@ class TestRequests:
 
             await until_busy(shared, 0, within_s=3)
 
-    async def test_a_stream_that_is_left_frees_its_slot_at_once(self, shared: LlamaCppEngine) -> None:
+    async def test_a_call_that_is_left_while_it_is_heard_frees_its_slot_at_once(self, shared: LlamaCppEngine) -> None:
         async with asking_for(LongWinded(), shared) as server:
-            (segment,) = segments("A story.")
-            async with aclosing(cast("AsyncGenerator[str]", server.stream(segment))) as pieces:
-                await anext(pieces)
-                await until_busy(shared, 1, within_s=3)
+            begun = asyncio.Event()
+            call = asyncio.ensure_future(server.translate(segments("A story."), lambda number, text: begun.set()))
+            await begun.wait()
+            call.cancel()
+            await asyncio.wait([call])
 
             await until_busy(shared, 0, within_s=3)
 

@@ -150,11 +150,8 @@ class Endless:
 
 
 async def listen(engine: Engine, begun: asyncio.Semaphore) -> None:
-    pieces = engine.stream(HELLO)
-    await anext(pieces)
-    begun.release()
-    async for _ in pieces:
-        pass
+    first = iter([begun.release])
+    await engine.translate([HELLO], lambda number, text: next(first, lambda: None)())
 
 
 async def all_slots_free(client: UpstreamClient) -> None:
@@ -479,26 +476,22 @@ async def test_one_segment_that_fails_leaves_the_others_alone() -> None:
     assert [type(outcome).__name__ for outcome in outcomes] == ["Output", "StatusRejected", "Output"]
 
 
-async def test_a_stream_tells_no_half_control_token_and_no_outer_white_space() -> None:
+async def test_no_half_control_token_and_no_outer_white_space_is_ever_heard() -> None:
     reply = sse(text(" Guten"), text(" Mor"), text("gen. "), text("<end_of"), text("_turn> \n", "stop"))
     async with engine_on({"/v1/completions": reply}) as (engine, _):
         await engine.probe()
-        pieces = [piece async for piece in engine.stream(HELLO)]
+        heard: list[str] = []
+        await engine.translate([HELLO], lambda number, text: heard.append(text))
 
-    assert pieces == ["Guten", " Mor", "gen."]
+    assert list(dict.fromkeys(heard)) == ["Guten", "Guten Mor", "Guten Morgen."]
 
 
-async def test_a_stream_that_breaks_off_raises_after_what_was_told() -> None:
-    told: list[str] = []
+async def test_an_answer_that_breaks_off_is_an_error_after_what_was_heard() -> None:
+    heard: list[str] = []
     async with engine_on({"/v1/completions": GOOD}) as (engine, script):
         await engine.probe()
         script.replies["/v1/completions"] = sse(text("Guten "))
-        with pytest.raises(EngineUnavailable):
-            await retell(engine, told)
+        (outcome,) = await engine.translate([HELLO], lambda number, text: heard.append(text))
 
-    assert told == ["Guten"]
-
-
-async def retell(engine: Engine, told: list[str]) -> None:
-    async for piece in engine.stream(HELLO):
-        told.append(piece)  # noqa: PERF401 - the pieces before an error count
+    assert isinstance(outcome, EngineUnavailable)
+    assert heard == ["Guten"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dragoman.engines.base import Engine
+from dragoman.engines.base import Engine, Hear
 from dragoman.engines.simulated import SimulatedEngine, open_engine
 from dragoman.engines.url import EngineURL
 from dragoman.errors import BadOutput, ConfigurationError, EngineError, EngineUnavailable
@@ -80,15 +80,11 @@ async def test_calls_beyond_the_slots_wait_in_a_queue() -> None:
     await asyncio.gather(*calls)
 
 
-@pytest.mark.parametrize("streamed", [False, True])
-async def test_a_cancelled_call_frees_its_slot_at_once(streamed: bool) -> None:
+@pytest.mark.parametrize("hear", [None, lambda number, text: None])
+async def test_a_cancelled_call_frees_its_slot_at_once(hear: Hear | None) -> None:
     engine = await opened("simulated://slow-cpu")
 
-    async def read() -> None:
-        async for _ in engine.stream(segments("Good morning.")[0]):
-            pass
-
-    call = asyncio.ensure_future(read() if streamed else engine.translate(segments("Good morning.")))
+    call = asyncio.ensure_future(engine.translate(segments("Good morning."), hear))
     await asyncio.sleep(0.01)
     assert engine.running == 1
 
@@ -111,12 +107,13 @@ async def test_who_waits_moves_up_when_a_stalled_call_is_cancelled() -> None:
     assert 0 < len(answered) < 8
 
 
-async def test_a_stream_comes_in_more_than_one_piece() -> None:
+async def test_a_translation_is_heard_as_it_grows() -> None:
     engine = await opened("simulated://ollama-1?speed=4")
+    heard: list[str] = []
 
-    pieces = [piece async for piece in engine.stream(segments("The train leaves at nine.")[0])]
+    await engine.translate(segments("The train leaves at nine."), lambda number, text: heard.append(text))
 
-    assert len(pieces) > 2
+    assert len(heard) > 2
     await engine.aclose()
 
 
@@ -172,16 +169,11 @@ async def test_mischief_spoils_outputs_by_lot_and_another_attempt_may_be_good() 
     assert any(second[place] == good_second[place] for place in wrong)
 
 
-@pytest.mark.parametrize("streamed", [False, True])
-async def test_an_output_that_mischief_emptied_is_an_error(streamed: bool) -> None:
+@pytest.mark.parametrize("hear", [None, lambda number, text: None])
+async def test_an_output_that_mischief_emptied_is_an_error(hear: Hear | None) -> None:
     engine = await opened("simulated://instant?mischief=empty:1")
-    (segment,) = segments("Good morning.")
 
-    if streamed:
-        with pytest.raises(BadOutput, match="no text"):
-            _ = [piece async for piece in engine.stream(segment)]
-    else:
-        assert [type(outcome) for outcome in await engine.translate([segment])] == [BadOutput]
+    assert [type(outcome) for outcome in await engine.translate(segments("Good morning."), hear)] == [BadOutput]
 
 
 async def test_256_slots_at_high_speed_are_answered_in_far_less_time_than_one_timer_a_token_would_take() -> None:

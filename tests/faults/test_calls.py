@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from dragoman.core.pool import Pool
 from dragoman.core.scheduler import Scheduler, Scheduling
+from dragoman.engines.base import Hear
 from dragoman.errors import BadOutput, EngineError
 from dragoman.types import Output, Pair, Segment
 from tests.held_engine import HeldEngine
@@ -18,7 +19,7 @@ LIMITS = Scheduling(segments=100, tokens=10_000)
 class ForgetfulEngine(HeldEngine):
     """Answers for none of its segments."""
 
-    async def translate(self, batch: Sequence[Segment]) -> list[Output | EngineError]:
+    async def translate(self, batch: Sequence[Segment], hear: Hear | None = None) -> list[Output | EngineError]:
         return []
 
 

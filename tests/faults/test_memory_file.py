@@ -21,8 +21,8 @@ FILE = "memory.sqlite3"
 def overwrite(folder: Path) -> None:
     """Put something that is no database in the place of the memory's file and its log.
 
-    Not of the index beside them: SQLite maps it into memory, and to cut a mapped file short kills whoever reads it there
-    with SIGBUS, which no program can answer (https://sqlite.org/mmap.html, https://sqlite.org/walformat.html).
+    Not of the index beside them: SQLite maps it into memory, and to cut a mapped file short kills whoever reads it
+    there with SIGBUS, which no program can answer (https://sqlite.org/mmap.html, https://sqlite.org/walformat.html).
     """
     for name in (FILE, f"{FILE}-wal"):
         (folder / name).write_bytes(b"this is no database. " * 5_000)

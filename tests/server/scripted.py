@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import msgspec
 import uvicorn
@@ -16,20 +16,22 @@ from msgspec import Struct
 from starlette.applications import Starlette
 from starlette.types import Message
 
+from dragoman.core.plan import Item, Plan
+from dragoman.core.telling import Telling
+from dragoman.core.translator import Translator
 from dragoman.errors import DragomanError
 from dragoman.memory.glossaries import Glossaries
 from dragoman.server.app import create_app
 from dragoman.server.gate import Gate, OpenGate
 from dragoman.server.service import Service
 from dragoman.settings import Settings
-from dragoman.types import Detected, Readiness, Timings, Tokens, TranslateRequest, Translation
-
-if TYPE_CHECKING:
-    from dragoman.core.translator import Translator
+from dragoman.types import Detected, EngineInfo, Pair, Readiness, Timings, Tokens, TranslateRequest, Translation
 
 
 class ScriptedTranslator:
     """Answers `[target] text`, or the outcome scripted for a text; raises `refusal`; hangs while `held`."""
+
+    info = EngineInfo(name="scripted", model="scripted-1", slots=1, max_segment_tokens=512)
 
     def __init__(self) -> None:
         self.outcomes: dict[str, DragomanError] = {}
@@ -43,14 +45,23 @@ class ScriptedTranslator:
     def check(self, request: TranslateRequest) -> None:
         """Nothing is too large for a script."""
 
-    async def translate(self, request: TranslateRequest) -> list[Translation | DragomanError]:
+    async def translate(
+        self, request: TranslateRequest, telling: Telling | None = None
+    ) -> list[Translation | DragomanError]:
+        """Where it is streamed, each text comes at once and whole."""
         self.requests.append(request)
         self.started.set()
         if self.refusal is not None:
             raise self.refusal
         if self.held:
             await self._hang()
-        return [self._outcome(text, target, request) for text in request.texts for target in request.targets]
+        results = [self._outcome(text, target, request) for text in request.texts for target in request.targets]
+        if telling is not None:
+            telling.planned(Plan([_whole(result) for result in results], []), len(request.targets))
+            telling.finished([], results)
+        return results
+
+    stream = Translator.stream
 
     async def _hang(self) -> None:
         try:
@@ -87,6 +98,12 @@ def service_over(
 
 def app_over(translator: ScriptedTranslator, **settings: Any) -> Starlette:  # noqa: ANN401 - any field of Settings
     return create_app(service_over(translator, **settings))
+
+
+def _whole(result: Translation | DragomanError) -> Item:
+    if isinstance(result, DragomanError):
+        return Item(Pair("en", "de"))
+    return Item(Pair(result.source, result.target), result.detected, (result.text,))
 
 
 class Answer(Struct):
@@ -153,7 +170,9 @@ def _scope(method: str, target: str, headers: Mapping[str, str | None]) -> dict[
 async def served(app: Starlette) -> AsyncIterator[tuple[str, int]]:
     """The app behind uvicorn on a free loopback port."""
     server = uvicorn.Server(
-        uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=1)
+        uvicorn.Config(
+            app, lifespan="off", log_config=None, access_log=False, ws="websockets-sansio", timeout_graceful_shutdown=1
+        )
     )
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))

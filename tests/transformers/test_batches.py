@@ -153,7 +153,7 @@ def test_a_prompt_without_a_raw_form_fails_alone_where_there_is_no_chat_template
 def test_it_ends_at_the_next_token_once_it_is_abandoned(endless: Model) -> None:
     abandoned = Event()
 
-    def leave_at_the_third_token(so_far: Piece) -> None:
+    def leave_at_the_third_token(number: int, so_far: Piece) -> None:
         if len(so_far.text) == 3:
             abandoned.set()
 

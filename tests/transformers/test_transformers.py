@@ -14,11 +14,11 @@ import pytest
 import torch
 from aiohttp import web
 
-from dragoman.engines.base import Engine
+from dragoman.engines.base import Engine, Hear
 from dragoman.engines.transformers import TransformersEngine, open_engine
 from dragoman.engines.url import EngineURL
 from dragoman.errors import ConfigurationError, EngineRejected, EngineUnavailable, MissingExtra, OutputTruncated
-from dragoman.types import Output, Segment
+from dragoman.types import Output
 from tests.contract.engine_contract import EngineContract, segments
 
 OPTIONS = "device=cpu&threads=1"
@@ -112,9 +112,6 @@ async def test_an_empty_segment_and_one_that_is_too_long_fail_alone(models: Path
             segments("Good morning.", " ", "word " * 900, "Good morning.")
         )
 
-        with pytest.raises(EngineRejected, match="empty"):
-            _ = [piece async for piece in engine.stream(segments("")[0])]
-
     assert isinstance(expected, Output)
     assert good == last == expected
     assert isinstance(empty, EngineRejected)
@@ -130,19 +127,18 @@ async def test_an_answer_that_does_not_end_is_truncated_at_its_own_cap(endless: 
     assert (len(short.partial), len(long.partial)) == (64, 78)
 
 
-async def read(engine: Engine, segment: Segment, pieces: list[str]) -> None:
-    async for piece in engine.stream(segment):
-        pieces.append(piece)  # noqa: PERF401 - what came before an error counts
+async def test_each_text_of_a_batch_is_heard_token_by_token(endless: TransformersEngine) -> None:
+    heard: dict[int, list[str]] = {1: [], 2: []}
 
+    _, short, long = await endless.translate(
+        segments(" ", "Hi.", "A somewhat longer text."), lambda number, text: heard[number].append(text)
+    )
 
-async def test_a_stream_comes_token_by_token_and_ends_with_the_error(endless: TransformersEngine) -> None:
-    pieces: list[str] = []
-
-    with pytest.raises(OutputTruncated):
-        await read(endless, segments("Hi.")[0], pieces)
-
-    assert len(pieces) > 32
-    assert len("".join(pieces)) <= 64
+    assert isinstance(short, OutputTruncated)
+    assert isinstance(long, OutputTruncated)
+    assert all(len(texts) > 32 for texts in heard.values())
+    assert all(short.partial.startswith(text) for text in heard[1])
+    assert all(long.partial.startswith(text) for text in heard[2])
 
 
 class Passes:
@@ -173,12 +169,14 @@ async def test_a_batch_is_one_pass_of_the_model(endless: TransformersEngine) -> 
     assert set(passes.rows) == {3}
 
 
-@pytest.mark.parametrize("streamed", [False, True])
-async def test_a_cancelled_call_stops_the_model_at_the_next_token(endless: TransformersEngine, streamed: bool) -> None:
+@pytest.mark.parametrize("hear", [None, lambda number, text: None])
+async def test_a_cancelled_call_stops_the_model_at_the_next_token(
+    endless: TransformersEngine, hear: Hear | None
+) -> None:
     (segment,) = segments("x" * 400)
     passes = Passes(endless)
 
-    call = asyncio.ensure_future(read(endless, segment, []) if streamed else endless.translate([segment]))
+    call = asyncio.ensure_future(endless.translate([segment], hear))
     await passes.begun.wait()
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)
@@ -186,18 +184,6 @@ async def test_a_cancelled_call_stops_the_model_at_the_next_token(endless: Trans
     await ended(endless)
 
     assert call.cancelled()
-    assert len(passes.rows) <= seen + 2
-
-
-async def test_a_reader_who_leaves_a_stream_stops_the_model(endless: TransformersEngine) -> None:
-    passes = Passes(endless)
-    stream = endless.stream(segments("x" * 400)[0])
-
-    await anext(stream)
-    await stream.aclose()  # type: ignore[attr-defined]
-    seen = len(passes.rows)
-    await ended(endless)
-
     assert len(passes.rows) <= seen + 2
 
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dragoman.cli import (
+    chat,
     documents,
     engines,
     glossary,
@@ -73,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (
         serve,
         translate,
+        chat,
         documents,
         languages,
         engines,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dragoman.cli.flags import Commands, add_settings, settings_from
+from dragoman.cli.wishes import add_wishes, wishes_from
 
 if TYPE_CHECKING:
     from dragoman.documents.base import Document
@@ -35,13 +36,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--format", metavar="NAME", help="what the document is, as srt; left out, as the suffix of IN says"
     )
-    parser.add_argument(
-        "--keep", metavar="WORDS", action="append", default=[], help="not to translate; may be repeated"
-    )
-    parser.add_argument(
-        "--glossary", metavar="NAME", action="append", default=[], help="a stored glossary to follow; may be repeated"
-    )
-    parser.add_argument("--strict", action="store_true", help="write nothing rather than leave a passage as it was")
+    add_wishes(parser, strict="write nothing rather than leave a passage as it was")
     add_settings(parser, "engine", "memory", "storage", "limits")
     parser.set_defaults(run=run)
 
@@ -72,14 +67,9 @@ async def _translated(settings: Settings, document: Document, arguments: argpars
 
 
 async def _wanted(settings: Settings, arguments: argparse.Namespace) -> TranslateRequest:
-    from dragoman.memory.glossaries import Glossaries
-    from dragoman.memory.glossary_file import FILE_NAME
-    from dragoman.settings import data_path
-    from dragoman.types import TranslateRequest, Wishes
+    from dragoman.types import TranslateRequest
 
-    async with Glossaries(data_path(settings) / FILE_NAME) as stored:
-        glossaries = tuple([await stored.load(name) for name in arguments.glossary])
-    wishes = Wishes(keep=tuple(arguments.keep), glossaries=glossaries, strict=arguments.strict)
+    wishes = await wishes_from(arguments, settings)
     return TranslateRequest(texts=(), targets=(arguments.target,), source=arguments.source, wishes=wishes)
 
 

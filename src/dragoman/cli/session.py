@@ -34,8 +34,9 @@ async def _first_answer(translator: Translator) -> None:
     try:
         while not ready.done():
             await asyncio.wait([ready], timeout=LOOK_AGAIN_S)
-            if not ready.done() and translator.readiness != unasked:
-                raise EngineUnavailable(translator.readiness.reason, engine=translator.info.name)
+            found = translator.readiness
+            if not ready.done() and found != unasked and not found.ready:  # else `ready` is about to be done
+                raise EngineUnavailable(found.reason, engine=translator.info.name)
         await ready
     finally:
         ready.cancel()

@@ -9,6 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO
 
 from dragoman.cli.flags import Commands, add_settings, settings_from
+from dragoman.cli.wishes import add_targets, add_wishes, wishes_from
 from dragoman.errors import ConfigurationError, DragomanError, Overloaded
 
 if TYPE_CHECKING:
@@ -25,21 +26,14 @@ def add_to(commands: Commands) -> None:
         "translate",
         help="translate texts, files, or lines from a pipe",
         description="Translate the TEXTs, or each line of the files, or else each line of standard input, in order. "
-        "A line that fails is reported, and the exit code is 1 at the end.",
+        "A line that fails is reported, and the exit code is 1 at the end. On a terminal TEXTs are written as they are "
+        "translated.",
         allow_abbrev=False,
     )
     parser.add_argument("texts", metavar="TEXT", nargs="*", help="a text to translate")
     parser.add_argument("--file", metavar="FILE", action="append", default=[], help="a file of lines; may be repeated")
     parser.add_argument("--from", metavar="CODE", dest="source", help="language of the texts; left out, it is detected")
-    parser.add_argument(
-        "--to",
-        metavar="CODE[,CODE]",
-        dest="targets",
-        type=lambda codes: codes.split(","),
-        action="extend",
-        default=[],
-        help="languages to translate into, one line each; may be repeated",
-    )
+    add_targets(parser, "one line each")
     parser.add_argument(
         "--json",
         action="store_true",
@@ -48,13 +42,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--format", choices=("text", "html", "xml", "markdown"), default="text", help="what each text is written in"
     )
-    parser.add_argument(
-        "--keep", metavar="WORDS", action="append", default=[], help="not to translate; may be repeated"
-    )
-    parser.add_argument(
-        "--glossary", metavar="NAME", action="append", default=[], help="a stored glossary to follow; may be repeated"
-    )
-    parser.add_argument("--strict", action="store_true", help="fail a text rather than print it with a fault")
+    add_wishes(parser, strict="fail a text rather than print it with a fault")
     add_settings(parser, "engine", "memory", "storage", "limits")
     parser.set_defaults(run=run)
 
@@ -90,19 +78,14 @@ def _refuse_what_does_not_fit(arguments: argparse.Namespace) -> None:
 
 async def _records(arguments: argparse.Namespace, settings: Settings) -> Records:
     from dragoman.cli.records import JSONObjects, JSONTexts, Texts
-    from dragoman.memory.glossaries import Glossaries
-    from dragoman.memory.glossary_file import FILE_NAME
-    from dragoman.settings import data_path
-    from dragoman.types import TranslateRequest, Wishes
+    from dragoman.types import TranslateRequest
 
-    async with Glossaries(data_path(settings) / FILE_NAME) as stored:
-        glossaries = tuple([await stored.load(name) for name in arguments.glossary])
     asked = TranslateRequest(
         texts=(),
         targets=tuple(arguments.targets),
         source=arguments.source,
         format=arguments.format,
-        wishes=Wishes(keep=tuple(arguments.keep), glossaries=glossaries, strict=arguments.strict),
+        wishes=await wishes_from(arguments, settings),
     )
     if not arguments.json:
         return Texts(asked)
@@ -133,6 +116,7 @@ async def _translate_all(settings: Settings, lines: Iterator[Line], arguments: a
     """Translate every line; how many failed."""
     import asyncio
 
+    from dragoman.cli import terminal
     from dragoman.cli.lines import from_thread, in_order
     from dragoman.cli.session import open_ready
 
@@ -146,6 +130,10 @@ async def _translate_all(settings: Settings, lines: Iterator[Line], arguments: a
         await asyncio.to_thread(_write, answer)
 
     async with open_ready(settings) as translator:
+        if arguments.texts and not arguments.json and terminal.is_watched():
+            for line in lines:
+                await put(await terminal.stream(translator, records, line))
+            return failed_count
 
         async def work(line: Line) -> Answer:
             return await _answer(translator, records, line)

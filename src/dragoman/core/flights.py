@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -26,10 +26,27 @@ class Flown(Struct, frozen=True):
     origin: Origin = "engine"
 
 
+class Listener(Protocol):
+    """Hears of one caller's segments, known by their index, while they are worked on. Must return at once."""
+
+    def admitted(self) -> None:
+        """They were let in."""
+        ...
+
+    def heard(self, index: int, text: str) -> None:
+        """The translation so far, where the engine tells it. After a try that failed it begins anew."""
+        ...
+
+    def landed(self, index: int, flown: Flown) -> None:
+        """What became of a segment."""
+        ...
+
+
 class Wait:
     """One caller's wait for all its segments: its own future, which no other caller's leaving touches."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, listener: Listener | None = None) -> None:
+        self.listener = listener
         self.flown: list[Flown | None] = [None] * count
         self._open = count
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -38,6 +55,8 @@ class Wait:
         """Answer one segment."""
         assert self.flown[index] is None, "A ticket was answered twice. This is a bug."
         self.flown[index] = flown
+        if self.listener is not None:
+            self.listener.landed(index, flown)
         self._open -= 1
         if not self._open and not self.done.done():
             self.done.set_result(None)
@@ -81,6 +100,17 @@ class Flight:
     def __repr__(self) -> str:
         state = "waiting" if self.started is None else "flying"
         return f"<Flight {state}, {self.lane.name.lower()}, {len(self.tickets)} tickets>"
+
+    @property
+    def is_listened_to(self) -> bool:
+        """Whether any of those who wait wants to hear the translation as it comes."""
+        return any(ticket.wait.listener is not None for ticket in self.tickets)
+
+    def hear(self, text: str) -> None:
+        """Tell the translation so far to those who want to hear it."""
+        for ticket in self.tickets:
+            if ticket.wait.listener is not None:
+                ticket.wait.listener.heard(ticket.index, text)
 
     def board(self, ticket: Ticket) -> bool:
         """Add a ticket; True if the flight now has to go earlier than before."""

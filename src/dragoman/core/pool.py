@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -17,12 +17,14 @@ from dragoman.core.breaker import Breaker
 from dragoman.core.limiter import AdaptiveLimit, FixedLimit
 from dragoman.core.planner import Seats
 from dragoman.core.shared_limit import WHOLE, Load, Shares
-from dragoman.engines.base import Engine
+from dragoman.engines.base import Engine, Hear
 from dragoman.errors import ConfigurationError, EngineError, EngineTimeout, EngineUnavailable, InvalidRequest
 from dragoman.telemetry import Histogram
 from dragoman.types import EngineInfo, Output, Pair, Readiness, Segment, Tokens
 
 log = logging.getLogger(__name__)
+
+_LOTS = random.Random()
 
 PROBE_AGAIN_S = 15.0
 """Between probes of an engine that answers; one that does not is asked sooner, from a quarter of a second on."""
@@ -97,13 +99,18 @@ class Replica:
             warm=self._warm_now,
         )
 
-    async def translate(self, batch: Sequence[Segment]) -> Sequence[Output | EngineError]:
-        """Have the engine translate a batch, and learn from how it went."""
+    async def translate(self, batch: Sequence[Segment], hear: Hear | None = None) -> Sequence[Output | EngineError]:
+        """Have the engine translate a batch, and learn from how it went. `hear` is told of it, if the engine can."""
         clock = asyncio.get_running_loop().time
         began = clock()
-        outcomes = await self.engine.translate(batch)
+        outcomes = await self._asked(batch, hear)
         self._learn(outcomes, clock(), clock() - began)
         return outcomes
+
+    def _asked(self, batch: Sequence[Segment], hear: Hear | None) -> Awaitable[Sequence[Output | EngineError]]:
+        if hear is None or "stream" not in self.engine.info.can:
+            return self.engine.translate(batch)
+        return self.engine.translate(batch, hear)
 
     def take_off(self, pair: Pair, segments: int) -> None:
         """So many segments are on their way; the replica will have this pair's prompt cached."""
@@ -319,7 +326,7 @@ class Pool:
                 self._settle()
             self._changed()
             pause_s = PROBE_AGAIN_S if replica.readiness.ready else min(pause_s * 2, PROBE_AGAIN_S)
-            await asyncio.sleep(pause_s * random.uniform(0.8, 1.2))
+            await asyncio.sleep(pause_s * _LOTS.uniform(0.8, 1.2))
 
     def _sum_up(self) -> None:
         infos = [replica.engine.info for replica in self._replicas.values()]

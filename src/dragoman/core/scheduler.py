@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from dragoman.core.flights import Call, Flight, Flown, Ticket, Wait
+from dragoman.core.flights import Call, Flight, Flown, Listener, Ticket, Wait
 from dragoman.core.planner import BULK_FILL, Lanes, Launch, plan
 from dragoman.core.pool import Pool, Replica
 from dragoman.core.rates import DrainRate, RetryBudget, SlowCall
+from dragoman.engines.base import Hear
 from dragoman.errors import (
     BadOutput,
     DeadlineExceeded,
@@ -129,10 +130,17 @@ class Scheduler:
         await self._idle.wait()
 
     async def fly(
-        self, segments: Sequence[Segment], deadline: float, lane: Lane = Lane.INTERACTIVE, *, keep: bool = True
+        self,
+        segments: Sequence[Segment],
+        deadline: float,
+        lane: Lane = Lane.INTERACTIVE,
+        *,
+        keep: bool = True,
+        listener: Listener | None = None,
     ) -> list[Flown]:
         """Translate all segments, in parallel as slots allow; one outcome each, in order.
 
+        `listener` hears of them meanwhile. A flight that others had begun before without one lands as a whole.
         `deadline` is in the running loop's time. Raises Overloaded, ShuttingDown or EngineUnavailable before anything
         is started. Cancelling gives up this caller's tickets; a flight nobody else waits for ends in the engine too.
         """
@@ -144,7 +152,9 @@ class Scheduler:
             raise
         if lane is Lane.INTERACTIVE:
             self._last_person = now
-        wait = Wait(len(segments))
+        if listener is not None:
+            listener.admitted()
+        wait = Wait(len(segments), listener)
         tickets = [Ticket(wait, index, lane, deadline, keep) for index in range(len(segments))]
         for segment, ticket in zip(segments, tickets, strict=True):
             self._board(segment, ticket, now)
@@ -247,10 +257,21 @@ class Scheduler:
             flight.calls.append(call)
         replica = self._pool[name]
         replica.take_off(flights[0].segment.pair, len(flights))
-        call.task = self._loop.create_task(_carry(flights, replica))
+        hear = self._ear(call) if any(flight.is_listened_to for flight in flights) else None
+        call.task = self._loop.create_task(_carry(flights, replica, hear))
         call.task.add_done_callback(lambda carried: self._come_down(call, replica, carried))
         self._calls.add(call)
         return call
+
+    def _ear(self, call: Call) -> Hear:
+        """Passes on what an engine tells of a call's flights, where another call for the same is not further ahead."""
+
+        def hear(number: int, text: str) -> None:
+            flight = call.flights[number]
+            if flight.calls[:1] == [call]:
+                flight.hear(text)
+
+        return hear
 
     def _hedge(self, slow: Call, flight: Flight) -> None:
         """Give a flight whose call is still out to a second replica, if one has room and the retry budget pays."""
@@ -346,9 +367,9 @@ class Scheduler:
             self._idle.set()
 
 
-async def _carry(flights: Sequence[Flight], replica: Replica) -> Sequence[Output | EngineError]:
+async def _carry(flights: Sequence[Flight], replica: Replica, hear: Hear | None) -> Sequence[Output | EngineError]:
     try:
-        outcomes = await replica.translate([flight.segment for flight in flights])
+        outcomes = await replica.translate([flight.segment for flight in flights], hear)
         if len(outcomes) != len(flights):
             raise ValueError(f"{len(outcomes)} outcomes for {len(flights)} segments")
         return outcomes

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from itertools import chain
 from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
@@ -19,6 +20,7 @@ from dragoman.core.plan import Limits, Plan
 from dragoman.core.pool import Pool
 from dragoman.core.scheduler import Scheduler, Scheduling
 from dragoman.core.sentence import Answer, Sentence, another, judge
+from dragoman.core.telling import Telling
 from dragoman.errors import DragomanError, EngineUnavailable, Overloaded, ShuttingDown
 from dragoman.memory.base import Entry
 from dragoman.memory.keys import key_of, key_of_human
@@ -110,24 +112,47 @@ class Translator:
         """Refuse what is too large or cannot be meant, as `translate` does before it begins. Raises InvalidRequest."""
         planning.check(request, self._limits)
 
-    async def translate(self, request: TranslateRequest) -> list[Translation | DragomanError]:
+    async def translate(
+        self, request: TranslateRequest, telling: Telling | None = None
+    ) -> list[Translation | DragomanError]:
         """Translate each text into each target: all targets of the first text, then of the second, and so on.
 
-        A text that failed stands as its error in its place. Raises InvalidRequest, Overloaded, ShuttingDown or
-        EngineUnavailable before anything is started. Cancelling cancels the work in the engine too.
+        A text that failed stands as its error in its place. `telling` is told what happens meanwhile. Raises
+        InvalidRequest, Overloaded, ShuttingDown or EngineUnavailable before anything is started. Cancelling cancels the
+        work in the engine too.
         """
         started = time.perf_counter()
         deadline = asyncio.get_running_loop().time() + (request.timeout_s or self._limits.timeout_s)
         self.check(request)
         plan = await self._prepare(request)
         prepare_ms = (time.perf_counter() - started) * 1e3
-        answers, alternatives = await self._answers(plan.sentences, request, deadline)
+        if telling is not None:
+            telling.planned(plan, len(request.targets))
+        answers, alternatives = await self._answers(plan.sentences, request, deadline, telling)
         results = planning.finish(
             plan, answers, self.info, prepare_ms, alternatives=alternatives, strict=request.wishes.strict
         )
         self.translations.count_each("translated", results)
         total_ms = (time.perf_counter() - started) * 1e3
-        return [_with_total(result, total_ms) for result in results]
+        results = [_with_total(result, total_ms) for result in results]
+        if telling is not None:
+            telling.finished(answers, results)
+        return results
+
+    @asynccontextmanager
+    async def stream(self, request: TranslateRequest) -> AsyncIterator[Telling]:
+        """Translate as `translate` does, and have it told meanwhile; who leaves before the end cancels the work.
+
+        What `translate` raises is raised by the telling's `news`.
+        """
+        telling = Telling(self.info)
+        work = asyncio.create_task(self.translate(request, telling), name="streamed translation")
+        work.add_done_callback(telling.ended)
+        try:
+            yield telling
+        finally:
+            work.cancel()
+            await asyncio.wait([work])
 
     async def translate_text(self, text: str, *, target: str, source: str | None = None) -> Translation:
         """Translate one text into one language. Raises what went wrong."""
@@ -148,22 +173,28 @@ class Translator:
         return await _aside(characters, planning.prepare, request, self.info)
 
     async def _answers(
-        self, sentences: Sequence[Sentence], request: TranslateRequest, deadline: float
+        self, sentences: Sequence[Sentence], request: TranslateRequest, deadline: float, telling: Telling | None
     ) -> tuple[list[Answer], list[list[Answer]]]:
         """The best answer to each sentence, and as many sets of other ones as are wanted and the engine can give."""
         if not sentences:
             return [], []
         wanted = request.wishes.alternatives if "sampling" in self.info.can else 0
         others = [[another(one, number + 1) for one in sentences] for number in range(wanted)]
-        answers = await self._asked([*sentences, *chain.from_iterable(others)], request, deadline)
+        answers = await self._asked([*sentences, *chain.from_iterable(others)], request, deadline, telling)
         best = await self._repaired(sentences, answers[: len(sentences)], request, deadline)
         return best, [
             answers[start : start + len(sentences)] for start in range(len(sentences), len(answers), len(sentences))
         ]
 
-    async def _asked(self, sentences: Sequence[Sentence], request: TranslateRequest, deadline: float) -> list[Answer]:
+    async def _asked(
+        self,
+        sentences: Sequence[Sentence],
+        request: TranslateRequest,
+        deadline: float,
+        telling: Telling | None = None,
+    ) -> list[Answer]:
         """What the memory or the engine answers to each sentence, judged; what is sound is remembered."""
-        flown = await self._outcomes(sentences, request, deadline)
+        flown = await self._outcomes(sentences, request, deadline, telling)
         characters = sum(len(sentence.run.text) for sentence in sentences)
         answers = await _aside(characters, _judged, sentences, flown, self.info.name)
         if not request.no_store:
@@ -192,14 +223,18 @@ class Translator:
                 answers[number] = repair.better(answers[number], again, remedy.why)
         return answers
 
-    async def _outcomes(self, sentences: Sequence[Sentence], request: TranslateRequest, deadline: float) -> list[Flown]:
+    async def _outcomes(
+        self, sentences: Sequence[Sentence], request: TranslateRequest, deadline: float, telling: Telling | None
+    ) -> list[Flown]:
         """What the memory knows, and the rest flown, equal segments once."""
         known = await self._recall(sentences)
         missing = list(dict.fromkeys(one.segment for one, flown in zip(sentences, known, strict=True) if flown is None))
         self._scheduler.segments.count("remembered", len(known) - known.count(None))
+        if telling is not None:
+            telling.recalled(sentences, known, missing)
         if not missing:
             return [flown for flown in known if flown is not None]
-        fresh = await self._scheduler.fly(missing, deadline, request.lane, keep=not request.no_store)
+        fresh = await self._scheduler.fly(missing, deadline, request.lane, keep=not request.no_store, listener=telling)
         by_segment = dict(zip(missing, fresh, strict=True))
         return [flown or by_segment[one.segment] for one, flown in zip(sentences, known, strict=True)]
 

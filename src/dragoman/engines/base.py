@@ -8,11 +8,21 @@ without waiting (options, files) and raises `ConfigurationError`; `probe` is the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from dragoman.errors import EngineError
 from dragoman.types import EngineInfo, Output, Segment
+
+Hear = Callable[[int, str], None]
+"""Is told, as it grows, the translation so far of a segment, known by its number in the batch.
+
+What is told is settled, so that each telling begins with the one before it. Must return at once and not raise.
+"""
+
+HearOne = Callable[[str], None]
+"""The same, of one segment alone."""
 
 
 class Engine(Protocol):
@@ -34,14 +44,10 @@ class Engine(Protocol):
         """
         ...
 
-    async def translate(self, batch: Sequence[Segment]) -> Sequence[Output | EngineError]:
-        """Translate each segment: same order, same length, one bad item failing alone. Does not raise EngineError."""
-        ...
+    async def translate(self, batch: Sequence[Segment], hear: Hear | None = None) -> Sequence[Output | EngineError]:
+        """Translate each segment: same order, same length, one bad item failing alone. Does not raise EngineError.
 
-    def stream(self, segment: Segment) -> AsyncIterator[str]:
-        """Yield one segment's translation piece by piece; the pieces join to what `translate` would give.
-
-        Raises EngineError, also in the middle.
+        `hear` is told of each translation while it comes; only engines that can `stream` are given one.
         """
         ...
 
@@ -51,18 +57,20 @@ class Engine(Protocol):
 
 
 async def translate_each(
-    batch: Sequence[Segment], translate_one: Callable[[Segment], Awaitable[Output]]
+    batch: Sequence[Segment],
+    translate_one: Callable[[Segment, HearOne | None], Awaitable[Output]],
+    hear: Hear | None = None,
 ) -> list[Output | EngineError]:
     """Run `translate_one` over a batch concurrently and hand EngineErrors back in the place of their item."""
 
-    async def outcome(segment: Segment) -> Output | EngineError:
+    async def outcome(number: int, segment: Segment) -> Output | EngineError:
         try:
-            return await translate_one(segment)
+            return await translate_one(segment, None if hear is None else partial(hear, number))
         except EngineError as error:
             return error
 
     if len(batch) == 1:
-        return [await outcome(batch[0])]
+        return [await outcome(0, batch[0])]
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(outcome(segment)) for segment in batch]
+        tasks = [group.create_task(outcome(number, segment)) for number, segment in enumerate(batch)]
     return [task.result() for task in tasks]

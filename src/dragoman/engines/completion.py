@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from statistics import fmean
 
 from msgspec import Struct
 
-from dragoman.engines.base import translate_each
+from dragoman.engines.base import Hear, HearOne, translate_each
 from dragoman.engines.http import UpstreamClient
 from dragoman.errors import (
     BadOutput,
@@ -74,33 +74,19 @@ class CompletionEngine(ABC):
     def _complete(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
         """Ask for one completion. The pieces' texts join to the whole answer."""
 
-    async def translate(self, batch: Sequence[Segment]) -> Sequence[Output | EngineError]:
-        return await translate_each(batch, self._translate_one)
-
-    async def stream(self, segment: Segment) -> AsyncIterator[str]:
-        answer = Answer(self._style, self._info.name)
-        told = ""
-        async with aclosing(self._complete(self._style.render(segment))) as pieces:
-            async for piece in pieces:
-                answer.add(piece)
-                settled = answer.settled()
-                if len(settled) > len(told) and settled.startswith(told):
-                    yield settled[len(told) :]
-                    told = settled
-        whole = answer.output().text
-        if not whole.startswith(told):
-            raise BadOutput(f"{self._info.name} took back what it had said", engine=self._info.name)
-        if whole != told:
-            yield whole[len(told) :]
+    async def translate(self, batch: Sequence[Segment], hear: Hear | None = None) -> Sequence[Output | EngineError]:
+        return await translate_each(batch, self._translate_one, hear)
 
     async def aclose(self) -> None:
         await self._client.aclose()
 
-    async def _translate_one(self, segment: Segment) -> Output:
+    async def _translate_one(self, segment: Segment, hear: HearOne | None) -> Output:
         answer = Answer(self._style, self._info.name)
         async with aclosing(self._complete(self._style.render(segment))) as pieces:
             async for piece in pieces:
                 answer.add(piece)
+                if hear is not None:
+                    hear(answer.settled())
         return answer.output()
 
 

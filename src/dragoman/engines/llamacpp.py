@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Literal
@@ -26,7 +26,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from dragoman.engines.base import Engine
+from dragoman.engines.base import Engine, Hear
 from dragoman.engines.bundled import bundled_model
 from dragoman.engines.completion import CAN, CompletionEngine, Piece
 from dragoman.engines.cores import usable_cores
@@ -154,24 +154,15 @@ class LlamaCppEngine:
         await self.process.endpoint(wait_s=None)
         return self._info
 
-    async def translate(self, batch: Sequence[Segment]) -> Sequence[Output | EngineError]:
+    async def translate(self, batch: Sequence[Segment], hear: Hear | None = None) -> Sequence[Output | EngineError]:
         try:
             server = await self._current_server()
         except EngineUnavailable as error:
             return [error] * len(batch)
-        outcomes = await server.translate(batch)
+        outcomes = await server.translate(batch, hear)
         if any(isinstance(outcome, EngineUnavailable) for outcome in outcomes):
             await self.process.notice_death()
         return outcomes
-
-    async def stream(self, segment: Segment) -> AsyncIterator[str]:
-        server = await self._current_server()
-        try:
-            async for piece in server.stream(segment):
-                yield piece
-        except EngineUnavailable:
-            await self.process.notice_death()
-            raise
 
     async def aclose(self) -> None:
         await self.process.aclose()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from dragoman.engines import simulated_timing as timing
-from dragoman.engines.base import translate_each
+from dragoman.engines.base import Hear, HearOne, translate_each
 from dragoman.engines.completion import CAN, mean_logprob
 from dragoman.engines.simulated_mischief import NO_MISCHIEF, Mischief, read_mischief
 from dragoman.engines.simulated_profiles import Profile, profile_named
@@ -213,25 +213,17 @@ class SimulatedEngine:
         self._check_open()
         return self._info
 
-    async def translate(self, batch: Sequence[Segment]) -> Sequence[Output | EngineError]:
-        return await translate_each(batch, self._translate_one)
-
-    async def stream(self, segment: Segment) -> AsyncIterator[str]:
-        self._check_open()
-        generation = self._model.generation(_work(segment))
-        async with aclosing(generation.pieces()) as pieces:
-            async for piece in pieces:
-                yield piece.text
-        _check_text(generation)
+    async def translate(self, batch: Sequence[Segment], hear: Hear | None = None) -> Sequence[Output | EngineError]:
+        return await translate_each(batch, self._translate_one, hear)
 
     async def aclose(self) -> None:
         self._closed = True
         self._model.abort_all(_closed())
 
-    async def _translate_one(self, segment: Segment) -> Output:
+    async def _translate_one(self, segment: Segment, hear: HearOne | None) -> Output:
         self._check_open()
         generation = self._model.generation(_work(segment))
-        await generation.complete()
+        await (generation.complete() if hear is None else _told(generation, hear))
         _check_text(generation)
         return Output(generation.text, generation.tokens, mean_logprob(generation.logprobs))
 
@@ -275,6 +267,15 @@ def _rate(url: EngineURL, name: str) -> float:
     if rate > 1:
         raise ConfigurationError(f"the option {name}={rate:g} of simulated:// is a share of the calls: 0 to 1")
     return rate
+
+
+async def _told(generation: Generation, hear: HearOne) -> None:
+    """As `complete`, and tell what is there at each token."""
+    so_far = ""
+    async with aclosing(generation.pieces()) as pieces:
+        async for piece in pieces:
+            so_far += piece.text
+            hear(so_far)
 
 
 def _work(segment: Segment) -> Work:

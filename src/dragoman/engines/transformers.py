@@ -23,9 +23,8 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -34,11 +33,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct, structs
 
+from dragoman.engines.base import Hear
 from dragoman.engines.completion import CAN, Answer, Piece
 from dragoman.engines.cores import usable_cores
 from dragoman.engines.url import EngineURL
 from dragoman.errors import (
-    BadOutput,
     ConfigurationError,
     EngineError,
     EngineRejected,
@@ -50,7 +49,7 @@ from dragoman.prompts.styles import style_for, style_named
 from dragoman.types import Capability, EngineInfo, Output, Segment
 
 if TYPE_CHECKING:
-    from dragoman.engines.transformers_worker import Hear, Model
+    from dragoman.engines.transformers_worker import HearPiece, Model
 
 NAME = "transformers"
 DEFAULT_MAX_BATCH = 16
@@ -197,24 +196,15 @@ class TransformersEngine:
             self._learn(await self._thread.run(self._load))
         return self._info
 
-    async def translate(self, batch: Sequence[Segment]) -> Sequence[Output | EngineError]:
+    async def translate(self, batch: Sequence[Segment], hear: Hear | None = None) -> Sequence[Output | EngineError]:
         try:
             await self._prepare()
         except EngineUnavailable as error:
             return [error] * len(batch)
-        prompts = [self._style.render(segment) for segment in batch if segment.text.strip()]
-        answers = iter(await self._complete(prompts))
+        numbers = [number for number, segment in enumerate(batch) if segment.text.strip()]
+        prompts = [self._style.render(batch[number]) for number in numbers]
+        answers = iter(await self._complete(prompts, None if hear is None else self._hearing(numbers, hear)))
         return [self._outcome(next(answers)) if segment.text.strip() else _empty() for segment in batch]
-
-    async def stream(self, segment: Segment) -> AsyncIterator[str]:
-        told = text = ""
-        async with aclosing(self._growing(segment)) as texts:
-            async for text in texts:
-                if text != told and text.startswith(told):
-                    yield text[len(told) :]
-                    told = text
-        if told != text:
-            raise BadOutput(f"{NAME} took back what it had said", engine=NAME)
 
     async def aclose(self) -> None:
         self._closed = True
@@ -223,26 +213,14 @@ class TransformersEngine:
         await self._thread.aclose()
         self._model = None
 
-    async def _growing(self, segment: Segment) -> AsyncGenerator[str, None]:
-        """The translation so far at each token, and the whole at last. Raises EngineError."""
-        await self._prepare()
-        if not segment.text.strip():
-            raise _empty()
-        pieces: asyncio.Queue[Piece | None] = asyncio.Queue()
+    def _hearing(self, numbers: Sequence[int], hear: Hear) -> HearPiece:
+        """For the thread: tells the loop the answer so far to the prompt of each of these segments."""
         loop = asyncio.get_running_loop()
 
-        def hear(piece: Piece) -> None:
-            loop.call_soon_threadsafe(pieces.put_nowait, piece)
+        def hear_piece(row: int, piece: Piece) -> None:
+            loop.call_soon_threadsafe(hear, numbers[row], self._answer(piece).settled())
 
-        call = asyncio.create_task(self._complete([self._style.render(segment)], hear))
-        call.add_done_callback(lambda _: pieces.put_nowait(None))
-        try:
-            while (piece := await pieces.get()) is not None:
-                yield self._answer(piece).settled()
-            yield self._output(call.result()[0]).text
-        finally:
-            call.cancel()
-            await asyncio.gather(call, return_exceptions=True)
+        return hear_piece
 
     async def _prepare(self) -> None:
         """Make sure the model is loaded. Raises EngineUnavailable where it cannot be."""
@@ -251,7 +229,7 @@ class TransformersEngine:
         except ConfigurationError as error:
             raise EngineUnavailable(error.message, engine=NAME) from error
 
-    async def _complete(self, prompts: Sequence[Prompt], hear: Hear | None = None) -> list[Piece | EngineError]:
+    async def _complete(self, prompts: Sequence[Prompt], hear: HearPiece | None) -> list[Piece | EngineError]:
         """One pass of the model over all prompts, given up at the next token when the caller leaves."""
         if self._closed:
             return [_closed()] * len(prompts)

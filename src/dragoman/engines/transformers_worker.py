@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from threading import Event
 
 # The hub's library would tell which other packages are installed; a self-hosted server keeps that to itself.
@@ -46,7 +47,8 @@ MAX_CONTEXT_TOKENS = 4096
 END_OF_TURN = "<end_of_turn>"
 _REPLACEMENT = "\ufffd"
 
-Hear = Callable[[Piece], object]
+HearPiece = Callable[[int, Piece], object]
+"""Is told the number of a prompt and the answer to it so far."""
 
 
 class Stops(Struct, frozen=True):
@@ -78,7 +80,7 @@ class Row:
         stops: Stops,
         max_tokens: int,
         decode: Callable[[list[int]], str],
-        hear: Hear | None = None,
+        hear: Callable[[Piece], object] | None = None,
         decoding: Decoding = GREEDY,
     ) -> None:
         self.prompt_ids = prompt_ids
@@ -155,18 +157,20 @@ class Model:
         self.revision: str | None = getattr(net.config, "_commit_hash", None)
 
     def complete(
-        self, prompts: Sequence[Prompt], abandoned: Event, hear: Hear | None = None
+        self, prompts: Sequence[Prompt], abandoned: Event, hear: HearPiece | None = None
     ) -> list[Piece | EngineError]:
         """Complete all prompts in one batch; one answer or error each, in order.
 
         Answers are those of decoding them one by one, up to rounding. Once `abandoned` is set, it ends at the next
         token, and what is unfinished stays so. `hear` is told each answer so far at each token.
         """
-        rows = [self._row(prompt, hear) for prompt in prompts]
+        rows = [
+            self._row(prompt, None if hear is None else partial(hear, number)) for number, prompt in enumerate(prompts)
+        ]
         self._decode_all([row for row in rows if isinstance(row, Row)], abandoned)
         return [row.outcome() if isinstance(row, Row) else row for row in rows]
 
-    def _row(self, prompt: Prompt, hear: Hear | None) -> Row | EngineRejected:
+    def _row(self, prompt: Prompt, hear: Callable[[Piece], object] | None) -> Row | EngineRejected:
         try:
             prompt_ids = self.encode(prompt)
         except EngineRejected as error:

@@ -146,9 +146,11 @@ class Cells:
         """
         cells = [passed_through(one) for one in wanted]
         self._count_copied(len(cells) - cells.count(None))
-        settled, new = self._claimed([one for one, cell in zip(wanted, cells, strict=True) if cell is None], spent)
+        asked = [one for one, cell in zip(wanted, cells, strict=True) if cell is None]
+        settled, new = self._claimed(asked, spent)
         await self._begin(new)
-        return [cell or _put_back(await settled[_key(one)], one) for one, cell in zip(wanted, cells, strict=True)]
+        answers = iter([_put_back(await answer, one) for answer, one in zip(settled, asked, strict=True)])
+        return [cell or next(answers) for cell in cells]
 
     def stop(self, reason: DragomanError) -> None:
         """Send nothing more, and fail all that waits with `reason`; what flies is committed still."""
@@ -163,6 +165,11 @@ class Cells:
         self._resting.clear()
         self._outage.end()
 
+    def abandon(self) -> None:
+        """Cancel what flies: it is asked for again when the job goes on."""
+        for task in self._tasks:
+            task.cancel()
+
     async def drained(self) -> None:
         """Return when nothing flies any more."""
         while self._tasks:
@@ -172,14 +179,12 @@ class Cells:
         self.tally.copied += cells
         self.tally.settled += cells
 
-    def _claimed(
-        self, wanted: Iterable[Wanted], spent: Spent
-    ) -> tuple[dict[bytes, asyncio.Future[Cell]], list[_Flight]]:
-        """The future of each key, and the flights that are new: claimed before the memo is read, so that no key that
+    def _claimed(self, wanted: Iterable[Wanted], spent: Spent) -> tuple[list[asyncio.Future[Cell]], list[_Flight]]:
+        """The future of each cell, and the flights that are new: claimed before the memo is read, so that no key that
         is committed meanwhile is called for again.
         """
         loop = asyncio.get_running_loop()
-        settled: dict[bytes, asyncio.Future[Cell]] = {}
+        settled: list[asyncio.Future[Cell]] = []
         new: list[_Flight] = []
         for one in wanted:
             key = _key(one)
@@ -190,7 +195,7 @@ class Cells:
             else:
                 self.tally.shared += 1
             flight.cells += 1
-            settled[key] = flight.settled
+            settled.append(flight.settled)
         return settled, new
 
     async def _begin(self, new: Sequence[_Flight]) -> None:
@@ -226,7 +231,8 @@ class Cells:
         return self._outage.room(max(FEWEST_IN_THE_AIR, AHEAD * slots))
 
     def _dispatch(self) -> None:
-        while self._waiting and self.tally.flying < self._room:
+        room = self._room if self._waiting else 0
+        while self._waiting and self.tally.flying < room:
             self.tally.flying += 1
             task = asyncio.create_task(self._carry(self._waiting.popleft()), name="translate a cell")
             self._tasks.add(task)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from hashlib import blake2b
 from pathlib import Path
 
@@ -81,7 +81,8 @@ async def open_job(folder: Path) -> AsyncIterator[Job]:
     """
     ledger = await Ledger.open(folder)
     try:
-        with hold(folder):
+        with ExitStack() as held:
+            await asyncio.to_thread(held.enter_context, hold(folder))
             yield Job(folder, ledger)
     finally:
         await ledger.aclose()

@@ -146,4 +146,4 @@ class _FileThread:
 
     async def aclose(self) -> None:
         await self.run(JobFile.close)
-        self._executor.shutdown()
+        self._executor.shutdown(wait=False)  # nothing runs in it any more, and to wait would block the loop

@@ -105,4 +105,5 @@ class Meter:
 
 def _hit_rate(tally: Tally) -> float | None:
     asked = tally.settled - tally.copied
-    return 1 - (tally.called - tally.remembered) / asked if asked > 0 and tally.called <= asked else None
+    calls = max(0, tally.called - tally.flying - tally.remembered)
+    return max(0.0, 1 - calls / asked) if asked > 0 else None

@@ -83,6 +83,10 @@ class LocalRunner:
         self._stopped = self._stopped or reason
         self._workplace.cells.stop(reason)
 
+    def abandon(self) -> None:
+        """After `stop`, where there is no time to wait: what flies is cancelled, and asked for again another time."""
+        self._workplace.cells.abandon()
+
     async def _work(self, desk: Desk) -> None:
         """One shard after the other; what goes wrong with the work as a whole ends that of the others too."""
         try:

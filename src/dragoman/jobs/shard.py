@@ -53,12 +53,15 @@ class Workplace:
 async def open_workplace(spec: JobSpec, folder: Path, cells: Cells) -> AsyncIterator[Workplace]:
     """A workplace; on leaving it sends nothing more, and what flies is committed first."""
     reader = Reader(spec)
-    with ThreadPoolExecutor(1, thread_name_prefix="job tables") as thread:
+    thread = ThreadPoolExecutor(1, thread_name_prefix="job tables")
+    try:
+        yield Workplace(spec, folder, cells, thread, reader)
+    finally:
         try:
-            yield Workplace(spec, folder, cells, thread, reader)
-        finally:
             await cells.drained()
+        finally:
             thread.submit(reader.close)
+            thread.shutdown(wait=False)  # to wait would block the loop
 
 
 async def run_shard(shard: Shard, at: Workplace) -> Receipt:

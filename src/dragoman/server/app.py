@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from pathlib import Path
 
 import msgspec
 from starlette.applications import Starlette
@@ -11,19 +10,22 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from dragoman.server import openapi
+from dragoman.server import openapi, pages
 from dragoman.server.admin import admin_operations
 from dragoman.server.cached import Cached
+from dragoman.server.conversations.routes import conversation_operations, conversation_socket
 from dragoman.server.cors import CORS
 from dragoman.server.dialects import deepl, google, libretranslate, openai, small
 from dragoman.server.document_routes import document_operations
-from dragoman.server.endpoint import Endpoint, framework_failure, native_failure, simple_failure
+from dragoman.server.endpoint import Endpoint, Handler, framework_failure, native_failure, simple_failure
 from dragoman.server.gate import KeyGate, behind
 from dragoman.server.glossaries import glossary_operations
 from dragoman.server.handlers import Handlers
+from dragoman.server.jobs.routes import job_operations
+from dragoman.server.live.socket import translate_socket
 from dragoman.server.mcp import routes as mcp
 from dragoman.server.metrics import Measured, Metrics
-from dragoman.server.openapi import TRANSLATE_FAILURES, Operation
+from dragoman.server.openapi import TRANSLATE_FAILURES, Operation, takes_time
 from dragoman.server.request_id import RequestId
 from dragoman.server.schemas import (
     BatchAnswer,
@@ -37,19 +39,11 @@ from dragoman.server.schemas import (
     SimpleSuccess,
 )
 from dragoman.server.service import Service
+from dragoman.server.status.routes import status_operations, status_page
 from dragoman.types import Readiness
-
-STATIC = Path(__file__).parent / "static"
 
 SHARED_PATH = "/translate"
 """Asked by our own callers and by LibreTranslate's, told apart by what they send."""
-
-PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-}
-
 
 DIALECTS = (deepl, libretranslate, google, small, openai, mcp)
 FOR_EVERY_ORIGIN = (libretranslate, google)
@@ -58,18 +52,22 @@ FOR_EVERY_ORIGIN = (libretranslate, google)
 
 def create_app(service: Service, metrics: Metrics | None = None) -> Starlette:
     """The ASGI app that serves a translator, and its metrics if there are any. It opens and closes nothing."""
-    operations = _operations(service)
+    operations = _operations(service, metrics)
     own = [Route(one.path, one.endpoint, methods=[one.method]) for one in operations]
     dialects = {dialect: dialect.routes(service) for dialect in DIALECTS}
+    translating = {one.path for one in operations if takes_time(one)}
+    translating |= {route.path for routes in dialects.values() for route in routes}
     app = Starlette(
         routes=[
             *own,
             *(Route(path, Endpoint(page, native_failure), methods=["GET"]) for path, page in _pages(operations)),
-            *([_metrics_route(service, metrics)] if metrics else []),
+            translate_socket(service),
+            *([conversation_socket(service.conversations)] if service.conversations else []),
+            *([_metrics_route(service, metrics), status_page()] if metrics else []),
             *(route for routes in dialects.values() for route in routes),
         ],
         middleware=[
-            *([Middleware(Measured, metrics)] if metrics else []),
+            *([Middleware(Measured, metrics, translating)] if metrics else []),
             Middleware(RequestId),
             Middleware(
                 CORS,
@@ -87,12 +85,23 @@ def create_app(service: Service, metrics: Metrics | None = None) -> Starlette:
     return app
 
 
-def _operations(service: Service) -> list[Operation]:
+def _operations(service: Service, metrics: Metrics | None) -> list[Operation]:
     handlers = Handlers(service)
     shared = libretranslate.shared_translate(service, Endpoint(handlers.translate, simple_failure))
     documents = document_operations(service, service.documents) if service.documents else []
+    conversations = conversation_operations(service, service.conversations) if service.conversations else []
+    jobs = job_operations(service, service.jobs) if service.jobs else []
     admin = admin_operations(service.gate, service.settings) if isinstance(service.gate, KeyGate) else []
-    return [*_own_operations(handlers, shared), *glossary_operations(service), *documents, *admin]
+    status = status_operations(service, metrics) if metrics else []
+    return [
+        *_own_operations(handlers, shared),
+        *glossary_operations(service),
+        *documents,
+        *conversations,
+        *jobs,
+        *admin,
+        *status,
+    ]
 
 
 def _metrics_route(service: Service, metrics: Metrics) -> Route:
@@ -109,7 +118,10 @@ def _own_operations(handlers: Handlers, shared: Endpoint) -> list[Operation]:
             endpoint=Endpoint(handlers.native_translate, native_failure),
             summary="Translate texts into languages",
             description="One item for each text and target, in order. An item that failed carries its error and leaves "
-            "the others alone; if all failed, the status is that of the first error and the body is still this one.",
+            "the others alone; if all failed, the status is that of the first error and the body is still this one. "
+            "With `stream` the answer is server-sent events, the last of which is `done` or `error`; "
+            "`WS /v1/translate/stream` sends the same.",
+            streams=True,
             request=NativeRequest,
             example={"text": ["Good morning.", "Where is the station?"], "source": "en", "target": ["de", "ja"]},
             answer=NativeAnswer,
@@ -173,13 +185,13 @@ def _own_operations(handlers: Handlers, shared: Endpoint) -> list[Operation]:
     ]
 
 
-def _pages(operations: list[Operation]) -> list[tuple[str, Cached]]:
+def _pages(operations: list[Operation]) -> list[tuple[str, Handler]]:
     number = version("dragoman")
-    root = msgspec.json.encode({"name": "dragoman", "version": number, "docs": "/docs"})
+    words = msgspec.json.encode({"name": "dragoman", "version": number, "docs": "/docs"})
     return [
-        ("/", Cached(root, "application/json")),
+        ("/", pages.Root(words)),
+        ("/chat", Cached((pages.PAGE / "chat.html").read_bytes(), "text/html", pages.HEADERS)),
         ("/openapi.json", Cached(openapi.document(operations, number), "application/json")),
-        ("/docs", Cached((STATIC / "docs.html").read_bytes(), "text/html", PAGE_HEADERS)),
-        ("/static/docs.css", Cached((STATIC / "docs.css").read_bytes(), "text/css")),
-        ("/static/docs.js", Cached((STATIC / "docs.js").read_bytes(), "text/javascript")),
+        ("/docs", Cached((pages.STATIC / "docs.html").read_bytes(), "text/html", pages.HEADERS)),
+        ("/static/{path:path}", pages.Static()),
     ]

@@ -40,7 +40,10 @@ class NewDocument(Struct, frozen=True, kw_only=True):
     source: Annotated[str | None, Meta(description="left out, the document's language is detected")] = None
     format: Annotated[
         str | None,
-        Meta(description=f"{', '.join(family.name for family in FAMILIES)}; left out, as the file's name says"),
+        Meta(
+            description=f"{', '.join(family.name for family in FAMILIES)}; left out, as the file's name says",
+            examples=[family.name for family in FAMILIES],
+        ),
     ] = None
     glossary: str | list[str] | None = None
     formality: str | None = None

@@ -162,7 +162,7 @@ class Documents:
             id=receipt.id,
             key_digest=_digest(receipt.key),
             owner=caller.key_id,
-            filename=_base_name(filename) or f"document.{kind.name}",
+            filename=base_name(filename) or f"document.{kind.name}",
             media_type=kind.media_type,
             process=self._process,
             characters=characters_of(document),
@@ -314,7 +314,7 @@ def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode(errors="replace")).digest()
 
 
-def _base_name(filename: str) -> str:
+def base_name(filename: str) -> str:
     """The last part of a name, whatever the client's system puts before it, without what breaks a header."""
     name = filename.replace("\\", "/").rpartition("/")[2]
     return "".join(letter for letter in name if letter.isprintable())[-LONGEST_NAME:]

@@ -119,7 +119,7 @@ class DocumentsFile(TableFile):
         if found is None:
             return None
         row = Row(**dict(zip(Row.__struct_fields__, found, strict=True)))
-        if row.is_finished or _is_running(row.process):
+        if row.is_finished or is_running(row.process):
             return row
         self.fail(row.id, LEFT_BEHIND)
         return msgspec.structs.replace(row, state="error", message=LEFT_BEHIND)
@@ -207,7 +207,8 @@ def _named(process: psutil.Process) -> str:
     return f"{process.pid}:{process.create_time():.2f}"
 
 
-def _is_running(name: str) -> bool:
+def is_running(name: str) -> bool:
+    """Whether the process that `this_process` named so is there still."""
     try:
         return _named(psutil.Process(int(name.partition(":")[0]))) == name
     except psutil.Error:

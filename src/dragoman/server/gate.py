@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from ipaddress import ip_address, ip_network
 from typing import Protocol
 
 from msgspec import Struct
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from dragoman.errors import (
@@ -22,7 +22,7 @@ from dragoman.errors import (
 )
 from dragoman.memory.glossary_file import NOBODY
 from dragoman.memory.key_file import KeyLimits, Scope
-from dragoman.memory.usage import MINUTE_S, Meter, Used, Window, Windows, windows_of
+from dragoman.memory.usage import MINUTE_S, Meter, Used, Window, windows_of
 from dragoman.server.endpoint import Handler
 from dragoman.server.keys import Keyring
 from dragoman.settings import Settings
@@ -74,6 +74,14 @@ class Gate(Protocol):
         """
         ...
 
+    async def charge_job(self, caller: Caller, characters: int) -> None:
+        """Count characters that a job had translated, and raise where that is more than the caller may have: the job is
+        to stop then. Limits of a minute and of requests are for those who wait, and hold for no job.
+
+        That is QuotaExceeded for this day or month, and Unauthorized for a key that was revoked.
+        """
+        ...
+
     async def usage(self, caller: Caller) -> Usage:
         """What was used in this calendar month (UTC)."""
         ...
@@ -91,6 +99,9 @@ class OpenGate:
 
     async def charge(self, caller: Caller, characters: int) -> None:
         self._meter.add(NOBODY, windows_of(self._clock()).month, Used(1, characters))
+
+    async def charge_job(self, caller: Caller, characters: int) -> None:
+        self._meter.add(NOBODY, windows_of(self._clock()).month, Used(0, characters))
 
     async def usage(self, caller: Caller) -> Usage:
         return Usage(self._meter.used(NOBODY, windows_of(self._clock()).month).characters)
@@ -126,7 +137,21 @@ class KeyGate:
             refusal = _refusal(info.limits, window, meter.used(info.id, window), characters, now)
             if refusal is not None:
                 raise refusal
-        _count(meter, info.id, windows, characters)
+        _count(meter, info.id, windows, Used(1, characters))
+
+    async def charge_job(self, caller: Caller, characters: int) -> None:
+        info = self.keyring.info(caller.key_id)
+        if info is None:
+            raise Unauthorized(_WRONG_KEY)
+        now, meter = self._clock(), self.keyring.meter
+        _, day, month = windows_of(now)
+        refusals = [
+            _over_characters(info.limits, window, meter.used(info.id, window), characters, now)
+            for window in (month, day)
+        ]
+        _count(meter, info.id, (month, day), Used(0, characters))
+        for refusal in filter(None, refusals):
+            raise refusal
 
     async def usage(self, caller: Caller) -> Usage:
         info = self.keyring.info(caller.key_id)
@@ -134,13 +159,13 @@ class KeyGate:
         return Usage(used.characters, None if info is None else info.limits.characters_per_month)
 
 
-def bearer_key(request: Request) -> str | None:
+def bearer_key(request: HTTPConnection) -> str | None:
     """The key in `Authorization: Bearer KEY`."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     return key.strip() if scheme.lower() == "bearer" else None
 
 
-def native_key(request: Request) -> str | None:
+def native_key(request: HTTPConnection) -> str | None:
     """The key where Dragoman's own routes look for it: as bearer, or in `X-API-Key`."""
     return bearer_key(request) or request.headers.get("x-api-key")
 
@@ -184,9 +209,18 @@ def check_proxies(settings: Settings) -> None:
 def _refusal(limits: KeyLimits, window: Window, used: Used, characters: int, now: float) -> DragomanError | None:
     """Why one more request of so many characters is too much in a window, None if it is not."""
     period = window.period
-    most_requests, most_characters = limits.requests_per(period), limits.characters_per(period)
+    most_requests = limits.requests_per(period)
     if most_requests is not None and used.requests >= most_requests:
         return _over(f"This API key may send {most_requests} requests in a {period}, and has sent them.", window, now)
+    return _over_characters(limits, window, used, characters, now)
+
+
+def _over_characters(
+    limits: KeyLimits, window: Window, used: Used, characters: int, now: float
+) -> DragomanError | None:
+    """Why so many more characters are too much in a window, None if they are not."""
+    period = window.period
+    most_characters = limits.characters_per(period)
     if most_characters is None or used.characters + characters <= most_characters:
         return None
     may = f"This API key may have {most_characters} characters translated in a {period}"
@@ -194,6 +228,8 @@ def _refusal(limits: KeyLimits, window: Window, used: Used, characters: int, now
         return TooLarge(
             f"{may}, and these are {characters}. Send them in several requests.", field="text", limit=most_characters
         )
+    if not characters:
+        return _over(f"{may}, and has had them.", window, now)
     left = max(0, most_characters - used.characters)
     return _over(f"{may}; {left} are left, and these are {characters}.", window, now)
 
@@ -206,7 +242,6 @@ def _over(words: str, window: Window, now: float) -> DragomanError:
     )
 
 
-def _count(meter: Meter, key_id: str, windows: Windows, characters: int) -> None:
-    used = Used(1, characters)
+def _count(meter: Meter, key_id: str, windows: Iterable[Window], used: Used) -> None:
     for window in windows:
         meter.add(key_id, window, used)

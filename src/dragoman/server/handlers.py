@@ -14,8 +14,10 @@ from dragoman.errors import DragomanError, InvalidRequest, TooLarge
 from dragoman.languages import all_languages
 from dragoman.server.body import JsonBody
 from dragoman.server.cached import Cached
-from dragoman.server.endpoint import json_answer
-from dragoman.server.gate import Caller, native_key
+from dragoman.server.endpoint import json_answer, native_failure
+from dragoman.server.gate import native_key
+from dragoman.server.live.stream import EventStream
+from dragoman.server.live.wire import NativeEvents
 from dragoman.server.problems import status_of
 from dragoman.server.request_id import request_id_of
 from dragoman.server.schemas import (
@@ -32,7 +34,7 @@ from dragoman.server.schemas import (
     simple_result,
 )
 from dragoman.server.service import Service
-from dragoman.types import Glossary, Timings, Translation
+from dragoman.types import Timings, Translation
 
 
 class Handlers:
@@ -72,8 +74,10 @@ class Handlers:
         """`POST /v1/translate`"""
         caller = await self._service.gate.admit(native_key(request))
         asked = await self._native.read(request)
-        glossaries = [await self._glossary(name, caller) for name in asked.glossary_names]
-        wanted = asked.wanted(timeout_s_of(request), glossaries)
+        wanted = asked.wanted(timeout_s_of(request), await self._service.glossaries_of(asked.glossary_names, caller))
+        if asked.stream:
+            events = NativeEvents(request_id_of(request.scope))
+            return EventStream(self._service.stream(wanted, caller), events, native_failure)
         outcomes = await self._service.translate(request, wanted, caller)
         items = native_items(wanted, outcomes, request_id_of(request.scope))
         return json_answer(NativeAnswer(items), server_timing(outcomes), _status_of(outcomes))
@@ -92,9 +96,6 @@ class Handlers:
         """`GET /ready`"""
         readiness = self._service.translator.readiness
         return json_answer(readiness, status=200 if readiness.ready else 503)
-
-    async def _glossary(self, name: str, caller: Caller) -> Glossary:
-        return await self._service.glossaries.load(name, caller.key_id)
 
     def _checked_item(self, item: object) -> str | InvalidRequest:
         """An item of a batch that could not be translated alone must not take the others down."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dragoman.core.pool import Replica
     from dragoman.core.translator import Translator
     from dragoman.memory.base import Statistics
+    from dragoman.server.status.history import History
 
 Samples = Iterable[tuple[Sequence[str], float]]
 """The values of a metric, each with the values of its labels."""
@@ -39,10 +40,11 @@ STATUS_CLASSES = ("none", "1xx", "2xx", "3xx", "4xx", "5xx")
 class Metrics:
     """Counts requests, and tells them and the state of all parts to whoever asks."""
 
-    def __init__(self, translator: Translator, guard: MemoryGuard, lag: LoopLag) -> None:
+    def __init__(self, translator: Translator, guard: MemoryGuard, lag: LoopLag, history: History) -> None:
         self._translator = translator
-        self._guard = guard
-        self._lag = lag
+        self.guard = guard
+        self.lag = lag
+        self.history = history
         self._requests: defaultdict[tuple[str, ...], Histogram] = defaultdict(Histogram)
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -68,15 +70,18 @@ class Metrics:
         yield from _of_replicas(list(self._translator.pool))
         if self._translator.memory is not None:
             yield from _of_memory(self._translator.memory.statistics())
-        yield from _of_process(self._guard, self._lag)
+        yield from _of_process(self.guard, self.lag)
 
 
 class Measured:
-    """ASGI middleware: tells each request's route, status and time to the metrics."""
+    """ASGI middleware: tells each request's route, status and time to the metrics, and those of the routes that
+    translate to the history, whose request times would mean little among requests for files and states.
+    """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, translating: Collection[str]) -> None:
         self._app = app
         self._metrics = metrics
+        self._translating = translating
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -96,7 +101,10 @@ class Measured:
         finally:
             # The router leaves the route it found in the scope; a path somebody made up must not become a label.
             route = getattr(scope.get("route"), "path", "none")
-            self._metrics.answered(route, status, time.perf_counter() - began)
+            took_s = time.perf_counter() - began
+            self._metrics.answered(route, status, took_s)
+            if route in self._translating:
+                self._metrics.history.answered(status, took_s)
 
 
 def _of_work(translator: Translator) -> Iterator[Metric]:

@@ -17,6 +17,7 @@ from dragoman.server.schemas import FailedItem, SimpleFailure, SimpleSuccess, Tr
 
 Json = dict[str, Any]
 
+EVENTS = "text/event-stream"
 REFERENCE = "#/components/schemas/{name}"
 
 TRANSLATE_FAILURES = (400, 404, 413, 415, 422, 429, 500, 502, 503, 504)
@@ -55,7 +56,9 @@ class Operation(Struct, frozen=True, kw_only=True):
     there is no body; then `example` is not used. `all_failed` are the statuses that come with the answer's own type,
     each of its items holding an error. `answer` None is an answer without a body; with `array` it is a list of such.
     `also` are media types that bodies come in beside JSON, both ways; `request_type` is the media type of a body that
-    is not JSON. `scope` is what a key needs for it, None where no key is asked for.
+    is not JSON, and `form` the type of a body that may come as a form too. `parameters` are those that are not in the
+    path, as OpenAPI describes them. `also_status` comes with the same answer. With `streams` it may also answer with
+    server-sent events. `scope` is what a key needs for it, None where no key is asked for.
     """
 
     method: str
@@ -69,11 +72,15 @@ class Operation(Struct, frozen=True, kw_only=True):
     also: Sequence[str] = ()
     request: type[Struct] | None = None
     request_type: str = "application/json"
+    form: type[Struct] | None = None
+    parameters: Sequence[Json] = ()
+    also_status: int | None = None
     example: Json = {}
     failure: type[Struct] = Problem
     failures: Sequence[int] = ()
     all_failed: Sequence[int] = ()
     scope: Scope | None = None
+    streams: bool = False
 
 
 def document(operations: Iterable[Operation], version: str) -> bytes:
@@ -81,7 +88,7 @@ def document(operations: Iterable[Operation], version: str) -> bytes:
     listed = list(operations)
     paths: Json = {}
     for operation in listed:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+        paths.setdefault(_template(operation), {})[operation.method.lower()] = _operation(operation)
     return msgspec.json.encode(
         {
             "openapi": "3.1.0",
@@ -103,31 +110,40 @@ def document(operations: Iterable[Operation], version: str) -> bytes:
 
 def _operation(operation: Operation) -> Json:
     described: Json = {
-        "operationId": operation.method.lower() + re.sub("[^a-z0-9]+", "_", operation.path).rstrip("_"),
+        "operationId": operation.method.lower() + re.sub("[^a-z0-9]+", "_", _template(operation)).rstrip("_"),
         "summary": operation.summary,
         "description": operation.description,
         "responses": _responses(operation),
     }
     if operation.request is not None:
         media = {"schema": _reference(operation.request), "example": operation.example}
-        described["requestBody"] = {"required": True, "content": {operation.request_type: media} | _texts(operation)}
+        content = {operation.request_type: media} | _texts(operation)
+        if operation.form is not None:
+            content["multipart/form-data"] = {"schema": _reference(operation.form)}
+        described["requestBody"] = {"required": True, "content": content}
     if operation.scope is not None:
         described["security"] = [{name: [operation.scope]} for name in SECURITY_SCHEMES]
     described["parameters"] = [
         *({"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in _names(operation)),
-        *([TIMEOUT_HEADER] if _takes_time(operation) else []),
+        *([TIMEOUT_HEADER] if takes_time(operation) else []),
+        *operation.parameters,
     ]
     return described
 
 
-def _takes_time(operation: Operation) -> bool:
+def takes_time(operation: Operation) -> bool:
     """Whether its time can run out, so that callers may say how much there is and are told where it went."""
     return HTTPStatus.GATEWAY_TIMEOUT in operation.failures
 
 
 def _names(operation: Operation) -> list[str]:
     """The parameters in its path."""
-    return re.findall(r"{(\w+)}", operation.path)
+    return re.findall(r"{(\w+)}", _template(operation))
+
+
+def _template(operation: Operation) -> str:
+    """Its path as OpenAPI writes it, which does not say that a parameter may hold slashes."""
+    return operation.path.replace(":path}", "}")
 
 
 def _texts(operation: Operation) -> Json:
@@ -135,12 +151,16 @@ def _texts(operation: Operation) -> Json:
 
 
 def _responses(operation: Operation) -> Json:
-    headers = STAGE_HEADERS if _takes_time(operation) else ANSWER_HEADERS
+    headers = STAGE_HEADERS if takes_time(operation) else ANSWER_HEADERS
     bodies = [] if operation.answer is None else [operation.answer]
     responses = {str(operation.status): _response(operation.status, headers, *bodies)}
+    if operation.also_status is not None:
+        responses[str(operation.also_status)] = _response(operation.also_status, headers, *bodies)
     if operation.array:
         media = responses[str(operation.status)]["content"]["application/json"]
         media["schema"] = {"type": "array", "items": media["schema"]}
+    if operation.streams:
+        responses[str(operation.status)]["content"][EVENTS] = {"schema": {"type": "string"}}
     if operation.method == "GET" and operation.also:
         responses[str(operation.status)]["content"] |= _texts(operation)
     for status in sorted({*operation.failures, *(KEY_FAILURES if operation.scope else ())}):
@@ -166,7 +186,7 @@ def _schemas(operations: Sequence[Operation]) -> Json:
     """Every type that an operation names, and those that lists of several types hold."""
     types: list[type[Struct]] = [TranslatedItem, FailedItem, SimpleSuccess, SimpleFailure]
     for operation in operations:
-        named = (operation.answer, operation.failure, operation.request)
+        named = (operation.answer, operation.failure, operation.request, operation.form)
         types += [one for one in named if one is not None]
     _, schemas = msgspec.json.schema_components(types, ref_template=REFERENCE)
     return schemas

@@ -56,6 +56,10 @@ class UnsupportedMedia(InvalidRequest):
     """The body is of a kind, or coded in a way, that this route does not read."""
 
 
+class IdempotencyKeyReused(InvalidRequest):
+    """The key of this request came with another one before."""
+
+
 class Kind(NamedTuple):
     """What a class of errors is to HTTP."""
 
@@ -81,6 +85,7 @@ KINDS: dict[type[DragomanError], Kind] = {
     UnreadableTable: Kind(422, "The table cannot be read"),
     LedgerError: Kind(507, "The job's files cannot be written"),
     TooLarge: Kind(413, "The request is too large"),
+    IdempotencyKeyReused: Kind(422, "The idempotency key was used before"),
     UnsupportedMedia: Kind(415, "The body is of an unsupported kind"),
     Refused: Kind(403, "Not allowed"),
     Unauthorized: Kind(401, "A valid key is needed"),
@@ -98,7 +103,7 @@ KINDS: dict[type[DragomanError], Kind] = {
     OutputTruncated: Kind(502, "The engine's answer was cut off"),
     Unfaithful: Kind(502, "The translation kept a fault"),
     ConfigurationError: Kind(500, "Internal error"),
-    MissingExtra: Kind(500, "Internal error"),
+    MissingExtra: Kind(501, "Not installed on this server"),
 }
 """The one table from errors to status codes. A class that is not in it counts as its nearest parent."""
 

@@ -25,7 +25,7 @@ class RequestId:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = scope[_KEY] = _sane(Headers(scope=scope).get("x-request-id")) or f"{getrandbits(128):032x}"
+        request_id = scope[_KEY] = _sane(Headers(scope=scope).get("x-request-id")) or new_request_id()
         added = ((b"x-request-id", request_id.encode()), (b"x-content-type-options", b"nosniff"))
 
         async def send_with_headers(message: Message) -> None:
@@ -34,6 +34,11 @@ class RequestId:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+def new_request_id() -> str:
+    """An id that nothing else has."""
+    return f"{getrandbits(128):032x}"
 
 
 def request_id_of(scope: Scope) -> str:

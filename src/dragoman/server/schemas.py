@@ -94,6 +94,7 @@ class NativeRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         Meta(description="seconds the translation may take; it goes before the header `X-Request-Timeout`"),
     ] = None
 
+    stream: Annotated[bool, Meta(description="answer with server-sent events while the translation is made")] = False
     no_store: Annotated[bool, Meta(description="remember nothing of this request")] = False
     split: Annotated[
         Split, Meta(description="where texts are cut: between sentences, at line breaks only, or only where too long")
@@ -264,7 +265,7 @@ def native_items(
     return [
         _failed_item(outcome, wanted.source, target, request_id)
         if isinstance(outcome, DragomanError)
-        else _translated_item(outcome)
+        else translated_item(outcome)
         for outcome, target in zip(outcomes, targets, strict=True)
     ]
 
@@ -275,7 +276,8 @@ def not_a_text(item: object) -> InvalidRequest:
     return InvalidRequest(f"A text must be a string, not {kind}.", field="texts")
 
 
-def _translated_item(done: Translation) -> TranslatedItem:
+def translated_item(done: Translation) -> TranslatedItem:
+    """One text in one target language, as it is answered."""
     return TranslatedItem(
         text=done.text,
         source=done.source,
@@ -296,11 +298,12 @@ def _failed_item(error: DragomanError, source: str | None, target: str, request_
     return FailedItem(
         target=target,
         source=UNSET if source is None else source,
-        error=_item_error(problem_of(error, request_id), error),
+        error=item_error(problem_of(error, request_id), error),
     )
 
 
-def _item_error(problem: Problem, error: DragomanError) -> ItemError:
+def item_error(problem: Problem, error: DragomanError) -> ItemError:
+    """Why an item failed, as it is answered."""
     return ItemError(
         type=problem.type,
         status=problem.status,

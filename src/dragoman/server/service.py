@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -15,16 +16,21 @@ from dragoman.server.documents import Documents
 from dragoman.server.gate import Caller, Gate
 from dragoman.settings import Settings
 from dragoman.text.detect import detect
-from dragoman.types import Detected, TranslateRequest, Translation
+from dragoman.types import Detected, Glossary, TranslateRequest, Translation
 
 if TYPE_CHECKING:
+    from dragoman.core.telling import Telling
     from dragoman.core.translator import Translator
+    from dragoman.server.conversations.rooms import Rooms
+    from dragoman.server.jobs.jobs import Jobs
 
 Outcomes = list[Translation | DragomanError]
 
 
 class Service:
-    """The one door from a dialect to the core. Owns nothing. `documents` is None where none are taken."""
+    """The one door from a dialect to the core. Owns nothing. `documents` is None where none are taken, `conversations`
+    and `jobs` where there are none.
+    """
 
     def __init__(
         self,
@@ -33,12 +39,21 @@ class Service:
         gate: Gate,
         glossaries: Glossaries,
         documents: Documents | None = None,
+        conversations: Rooms | None = None,
+        jobs: Jobs | None = None,
     ) -> None:
         self.translator = translator
         self.settings = settings
         self.gate = gate
         self.glossaries = glossaries
         self.documents = documents
+        self.conversations = conversations
+        self.jobs = jobs
+
+    def stop(self) -> None:
+        """Begin to stop what goes on without a request."""
+        if self.jobs is not None:
+            self.jobs.stop()
 
     async def translate(self, request: Request, wanted: TranslateRequest, caller: Caller) -> Outcomes:
         """Charge the caller for the characters and translate; a client who leaves ends the work.
@@ -49,10 +64,24 @@ class Service:
 
     async def run(self, wanted: TranslateRequest, caller: Caller) -> Outcomes:
         """`translate` where somebody else watches the connection, and cancels this when the client leaves."""
+        await self._charge(wanted, caller)
+        return await self.translator.translate(wanted)
+
+    @asynccontextmanager
+    async def stream(self, wanted: TranslateRequest, caller: Caller) -> AsyncIterator[Telling]:
+        """`run`, told of while it goes on. Leaving it cancels the work."""
+        await self._charge(wanted, caller)
+        async with self.translator.stream(wanted) as telling:
+            yield telling
+
+    async def glossaries_of(self, names: Sequence[str], caller: Caller) -> list[Glossary]:
+        """The caller's stored glossaries of these names or ids. Raises UnknownGlossary."""
+        return [await self.glossaries.load(name, caller.key_id) for name in names]
+
+    async def _charge(self, wanted: TranslateRequest, caller: Caller) -> None:
         self.translator.check(wanted)  # what is refused costs nothing
         characters = sum(map(len, wanted.texts)) * len(wanted.targets)
         await self.gate.charge(caller, characters)
-        return await self.translator.translate(wanted)
 
     async def detect(self, texts: Sequence[str], caller: Caller) -> list[Detected | None]:
         """Charge the caller and tell the language of each text, among those that are translated from; None where none

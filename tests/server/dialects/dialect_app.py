@@ -20,7 +20,7 @@ from dragoman.server.gate import Caller, Scope, Usage
 from dragoman.server.request_id import RequestId
 from dragoman.server.service import Service
 from dragoman.settings import Settings
-from dragoman.types import EngineInfo, TranslateRequest, Translation
+from dragoman.types import TranslateRequest, Translation
 from tests.server.scripted import ScriptedTranslator
 
 if TYPE_CHECKING:
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 
 
 class Speaker(ScriptedTranslator):
-    """A scripted translator that says what its engine can do; `alternatives` go with every translation."""
+    """A scripted translator; `alternatives` go with every translation."""
 
-    info = EngineInfo(name="scripted", model="scripted-1", slots=1, max_segment_tokens=512)
     alternatives: tuple[str, ...] = ()
 
     def _outcome(self, text: str, target: str, request: TranslateRequest) -> Translation | DragomanError:
@@ -57,6 +56,9 @@ class Doorkeeper:
         if self.refusal is not None:
             raise self.refusal
         self.charged.append(characters)
+
+    async def charge_job(self, caller: Caller, characters: int) -> None:
+        await self.charge(caller, characters)
 
     async def usage(self, caller: Caller) -> Usage:
         return Usage(sum(self.charged))

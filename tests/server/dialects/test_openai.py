@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
-import aiohttp
 import msgspec
 import pytest
 from starlette.applications import Starlette
 
+from dragoman.core.events import Done, Event, ItemDone, SegmentDelta, SegmentReplaced, SegmentStarted
 from dragoman.errors import (
     DragomanError,
     EngineUnavailable,
@@ -21,22 +20,17 @@ from dragoman.errors import (
     Unfaithful,
     UnknownLanguage,
 )
-from dragoman.server import heartbeat
 from dragoman.server.dialects import openai
 from dragoman.server.dialects.openai import languages_of
-from dragoman.types import EngineInfo, Finding, Pair, TranslateRequest, Translation
+from dragoman.server.dialects.openai_stream import ChatStream
+from dragoman.types import EngineInfo, Finding, Pair, Timings, Tokens, Translation
 from tests.server.dialects.dialect_app import Doorkeeper, Speaker, app_with, service_over
-from tests.server.scripted import call, served
+from tests.server.scripted import call
 
 CHAT = "/v1/chat/completions"
 
 
-class SlowSpeaker(Speaker):
-    """Takes a while to say that it has too much to do."""
-
-    async def translate(self, request: TranslateRequest) -> list[Translation | DragomanError]:
-        await asyncio.sleep(0.05)
-        raise Overloaded("Too much.", retry_after_s=1)
+END = Done(1, 0, Tokens(), Timings())
 
 
 @pytest.fixture
@@ -199,20 +193,57 @@ class TestAnswer:
             "dragoman": {"source": "en", "target": "de", "findings": []},
         }
 
-    async def test_a_stream_has_the_whole_translation_in_one_delta(self, app: Starlette) -> None:
+    async def test_a_stream_has_the_words_and_then_the_end(self, app: Starlette) -> None:
         answer = await call(app, "POST", CHAT, chat(stream=True, stream_options={"include_usage": True}))
 
-        first, last, usage = events(answer.body)
+        first, words, last, usage = events(answer.body)
         assert answer.headers["content-type"].startswith("text/event-stream")
-        assert first["choices"][0]["delta"] == {"role": "assistant", "content": "[de] Hello"}
+        assert first["choices"][0]["delta"] == {"role": "assistant", "content": ""}
+        assert words["choices"][0]["delta"] == {"content": "[de] Hello"}
         assert (last["choices"][0]["delta"], last["choices"][0]["finish_reason"]) == ({}, "stop")
+        assert last["dragoman"] == {"source": "en", "target": "de", "findings": []}
         assert (usage["choices"], usage["usage"]["total_tokens"]) == ([], 25)
-        assert {chunk["object"] for chunk in (first, last, usage)} == {"chat.completion.chunk"}
+        assert {chunk["object"] for chunk in (first, words, last, usage)} == {"chat.completion.chunk"}
 
     async def test_a_stream_tells_no_tokens_unless_asked(self, app: Starlette) -> None:
         answer = await call(app, "POST", CHAT, chat(stream=True))
 
-        assert ["usage" in chunk for chunk in events(answer.body)] == [False, False]
+        assert ["usage" in chunk for chunk in events(answer.body)] == [False, False, False]
+
+    @pytest.mark.parametrize(
+        ("told", "words", "whole"),
+        [
+            ([SegmentDelta(0, 0, "Gu"), SegmentDelta(0, 0, "ten")], ["Gu", "ten"], "Guten"),
+            ([SegmentDelta(0, 0, "Gu"), SegmentReplaced(0, 0, "Guten")], ["Gu", "ten"], "Guten"),
+            ([SegmentDelta(0, 0, "Hal"), SegmentReplaced(0, 0, "Guten")], ["Hal"], "Guten"),
+            (
+                [SegmentDelta(0, 0, "A."), SegmentStarted(0, 1, "", " "), SegmentDelta(0, 1, "B.")],
+                ["A.", " ", "B."],
+                "A. B.",
+            ),
+            (
+                [
+                    SegmentDelta(0, 0, "A."),
+                    SegmentStarted(0, 1, "", " "),
+                    SegmentReplaced(0, 0, "C."),
+                    SegmentDelta(0, 1, "B."),
+                ],
+                ["A.", " ", "B."],
+                "C. B.",
+            ),
+        ],
+    )  # fmt: skip
+    def test_words_cannot_be_taken_back_so_another_translation_is_told_whole(
+        self, told: list[Event], words: list[str], whole: str
+    ) -> None:
+        stream = ChatStream({"id": "1"}, openai.openai_failure, "request", wants_usage=False)
+        done = Translation(text=whole, source="en", target="de", engine="e", model="m")
+
+        chunks = events(b"".join(map(stream.event, [SegmentStarted(0, 0, "", ""), *told, ItemDone(0, done, ""), END])))
+
+        assert [chunk["choices"][0]["delta"]["content"] for chunk in chunks[:-1]] == words
+        assert chunks[-1]["dragoman"].get("text", "".join(words)) == whole
+        assert ("text" in chunks[-1]["dragoman"]) == ("".join(words) != whole)
 
 
 class TestFailures:
@@ -303,23 +334,12 @@ class TestModels:
         assert (answer.status, answer.json["error"]["code"]) == (404, "model_not_found")
 
 
-async def test_a_slow_stream_is_kept_alive_by_lines_that_say_nothing(
-    gate: Doorkeeper, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(heartbeat, "FIRST_BLANK_S", 0.01)
-    app = app_with(service_over(SlowSpeaker(), gate), openai.routes)
+async def test_a_text_that_failed_ends_its_stream_with_the_error(app: Starlette, translator: Speaker) -> None:
+    translator.outcomes["Hello"] = EngineUnavailable("Down.", engine="e")
 
-    async with (
-        served(app) as address,
-        aiohttp.ClientSession("http://{}:{}".format(*address)) as client,
-        client.post(CHAT, json=chat(stream=True)) as answer,
-    ):
-        body = await answer.read()
+    answer = await call(app, "POST", CHAT, chat(stream=True))
 
-    assert (answer.status, answer.content_type) == (200, "text/event-stream")
-    assert body.startswith(heartbeat.BLANK)
-    (failure,) = events(body)
-    assert failure["error"]["message"] == "Too much."
+    assert msgspec.json.decode(answer.body.split(b"data: ")[-1])["error"]["message"] == "Down."
 
 
 def events(body: bytes) -> list[Any]:

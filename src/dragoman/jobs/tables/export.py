@@ -25,7 +25,6 @@ from dragoman.jobs.tables.values import plain_rows
 from dragoman.memory.tmx import write_tmx
 
 ExportFamily = Literal["csv", "jsonl", "parquet", "tmx"]
-StreamedFamily = Literal["csv", "jsonl", "tmx"]
 _CHUNK_BYTES = 64 * 1024
 _Rows: TypeAlias = "Callable[[JobSpec, Sequence[Path]], Iterator[bytes]]"
 
@@ -38,10 +37,7 @@ def export(spec: JobSpec, parts: Sequence[Path], to: Path, family: ExportFamily)
     beside = to.with_name(f".{to.name}.{os.getpid()}.tmp")
     try:
         with beside.open("wb") as file:
-            if family == "parquet":
-                _write_parquet(spec, parts, file)
-            else:
-                file.writelines(rows_as(family, spec, parts))
+            file.writelines(rows_as(family, spec, parts))
             file.flush()
             os.fsync(file.fileno())
         beside.replace(to)
@@ -64,13 +60,13 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def rows_as(family: StreamedFamily, spec: JobSpec, parts: Sequence[Path]) -> Iterator[bytes]:
+def rows_as(family: ExportFamily, spec: JobSpec, parts: Sequence[Path]) -> Iterator[bytes]:
     """The bytes of the file that `export` would write, piece by piece. Raises LedgerError where a part is unreadable.
 
     CSV is UTF-8 with the delimiter of the input. JSON Lines of such a job keep each line as it was and add to it; of
     others they are one object a row. TMX has each pair of a text and its sound translation once.
     """
-    streams: dict[StreamedFamily, _Rows] = {"csv": _csv, "jsonl": _json_lines, "tmx": _tmx}
+    streams: dict[ExportFamily, _Rows] = {"csv": _csv, "jsonl": _json_lines, "parquet": _parquet, "tmx": _tmx}
     return streams[family](spec, parts)
 
 
@@ -112,11 +108,34 @@ def _schema(spec: JobSpec, parts: Sequence[Path]) -> pa.Schema:
     return part_schema(spec, pa.schema([(name, pa.string()) for name in delimited.header(path, spec.csv)]))
 
 
-def _write_parquet(spec: JobSpec, parts: Sequence[Path], file: io.BufferedWriter) -> None:
-    schema = _schema(spec, parts)
-    with pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
+class _Written:
+    """What pyarrow takes for a file, read while it is written; the state is what was written and not yet taken."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self._written = bytearray()
+
+    def write(self, data: bytes) -> None:
+        self._written += data
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+    def taken(self) -> bytes:
+        taken = bytes(self._written)
+        self._written.clear()
+        return taken
+
+
+def _parquet(spec: JobSpec, parts: Sequence[Path]) -> Iterator[bytes]:
+    """A group of rows for each part; the file's end says where they are."""
+    file = _Written()
+    with pq.ParquetWriter(file, _schema(spec, parts), compression="zstd", write_page_checksum=True) as writer:
         for table in tables_of(parts):
             writer.write_table(table, row_group_size=max(1, table.num_rows))
+            yield file.taken()
+    yield file.taken()
 
 
 def _csv(spec: JobSpec, parts: Sequence[Path]) -> Iterator[bytes]:

@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
@@ -39,10 +38,12 @@ from dragoman.errors import (
 )
 from dragoman.server.body import LONGEST_ECHO, JsonBody
 from dragoman.server.dialects.offered import common_codes
+from dragoman.server.dialects.openai_stream import ChatStream, told_beside, usage_of
 from dragoman.server.endpoint import Endpoint, json_answer
 from dragoman.server.gate import bearer_key
 from dragoman.server.glossaries import pair_of
 from dragoman.server.heartbeat import patient
+from dragoman.server.live.stream import EventStream
 from dragoman.server.problems import TYPES, Failure
 from dragoman.server.request_id import request_id_of
 from dragoman.server.service import Service
@@ -53,7 +54,6 @@ HOW = (
     "Name the languages in the model, as 'dragoman/en-de', or 'dragoman/de' to have the source detected, or in the "
     "fields 'source' and 'target', in the body or in its 'metadata'."
 )
-STREAM = "text/event-stream"
 
 _CODES: dict[type[DragomanError], str] = {
     Unauthorized: "invalid_api_key",
@@ -162,7 +162,7 @@ class OpenAIHandlers:
             return _answer(asked, outcome, request_id_of(request.scope))
 
         if asked.stream:
-            return await patient(work(), request, _failure_in_stream, {"Content-Type": STREAM})
+            return EventStream(self._service.stream(wanted, caller), _wording(asked, request), openai_failure)
         return await patient(work(), request, openai_failure)
 
     async def list_models(self, request: Request) -> Response:
@@ -266,51 +266,21 @@ def _text_of(messages: Sequence[Message]) -> str:
     return "\n".join(map(str, texts))
 
 
+def _wording(asked: ChatRequest, request: Request) -> ChatStream:
+    request_id = request_id_of(request.scope)
+    return ChatStream(_common(asked, request_id), openai_failure, request_id, wants_usage=asked.wants_usage)
+
+
+def _common(asked: ChatRequest, request_id: str) -> dict[str, Any]:
+    """What answers and chunks of answers both begin with."""
+    return {"id": f"chatcmpl-{request_id}", "created": int(time.time()), "model": asked.model}
+
+
 def _answer(asked: ChatRequest, done: Translation, request_id: str) -> Response:
-    common = {"id": f"chatcmpl-{request_id}", "created": int(time.time()), "model": asked.model}
-    if asked.stream:
-        return _events(_chunks(common, done, asked.wants_usage))
     message = {"role": "assistant", "content": done.text, "refusal": None}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
-    body = {**common, "object": "chat.completion", "choices": [choice], "usage": _usage(done)}
-    return json_answer({**body, "dragoman": _told_beside(done)})
-
-
-def _chunks(common: dict[str, Any], done: Translation, wants_usage: bool) -> Iterator[dict[str, Any]]:
-    """The whole translation in one delta: nothing of it is certain before all of it was checked."""
-    common = {**common, "object": "chat.completion.chunk", **({"usage": None} if wants_usage else {})}
-    for delta, finish_reason in (({"role": "assistant", "content": done.text}, None), ({}, "stop")):
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-        beside = {} if finish_reason is None else {"dragoman": _told_beside(done)}
-        yield {**common, "choices": [choice], **beside}
-    if wants_usage:
-        yield {**common, "choices": [], "usage": _usage(done)}
-
-
-def _events(chunks: Iterator[dict[str, Any]]) -> Response:
-    # The first line break ends the blanks of a slow answer: a line of blanks says nothing in a stream of events.
-    lines = [b"\n", *(b"data: " + msgspec.json.encode(chunk) + b"\n\n" for chunk in chunks), b"data: [DONE]\n\n"]
-    return Response(b"".join(lines), 200, {"Cache-Control": "no-cache"}, STREAM)
-
-
-def _failure_in_stream(failure: Failure) -> Response:
-    return Response(b"\ndata: " + bytes(openai_failure(failure).body) + b"\n\n", media_type=STREAM)
-
-
-def _usage(done: Translation) -> dict[str, Any]:
-    """Tokens that the engine counted: none for what came from the memory."""
-    tokens = done.tokens
-    return {
-        "prompt_tokens": tokens.prompt,
-        "completion_tokens": tokens.output,
-        "total_tokens": tokens.prompt + tokens.output,
-        "prompt_tokens_details": {"cached_tokens": tokens.cached},
-    }
-
-
-def _told_beside(done: Translation) -> dict[str, Any]:
-    """What a translation has and a chat has no place for; clients pass over fields they do not know."""
-    return {"source": done.source, "target": done.target, "findings": done.findings}
+    body = {**_common(asked, request_id), "object": "chat.completion", "choices": [choice], "usage": usage_of(done)}
+    return json_answer({**body, "dragoman": told_beside(done)})
 
 
 def _model_names(info: EngineInfo) -> list[str]:
