@@ -128,15 +128,17 @@ async def _measure(profile: Profile, bulk_fill: float) -> Measured:
             async with open_translator(settings) as translator:
                 await translator.ready()
                 rate_per_s = INTERACTIVE_SHARE * capacity_per_s
-                alone = await _interactive(translator, rate_per_s)
+                alone = await interactive(translator, rate_per_s)
                 bulk = Bulk(translator, profile.slots)
                 async with bulk.running():
-                    beside = await _interactive(translator, rate_per_s)
+                    beside = await interactive(translator, rate_per_s)
                     bulk_per_s = bulk.per_second
     return Measured(profile, bulk_fill, capacity_per_s, alone, beside, bulk_per_s)
 
 
-async def _interactive(translator: Translator, rate_per_s: float) -> Sequence[Sample]:
+async def interactive(translator: Translator, rate_per_s: float) -> Sequence[Sample]:
+    """Sentences of people who wait, for `PHASE_S`."""
+
     async def ask(text: str) -> int:
         try:
             (outcome,) = await translator.translate(_request((text,), Lane.INTERACTIVE))
