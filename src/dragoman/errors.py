@@ -28,6 +28,7 @@ DragomanError
 │   ├── EngineUnavailable         not reachable, crashed, restarting: another try may help
 │   ├── EngineTimeout             it did not answer in time
 │   ├── EngineRejected            it answered, and said no: another try will not help
+│   │   └── StatusRejected        with an HTTP status of its own
 │   └── BadOutput                 it answered with something that is no translation
 │       ├── OutputTruncated       it ran into its output limit
 │       └── Unfaithful            it answered, and something of the text was lost or broken
@@ -188,6 +189,14 @@ class EngineTimeout(EngineError):
 
 class EngineRejected(EngineError):
     """The engine refused; the same request will be refused again."""
+
+
+class StatusRejected(EngineRejected):
+    """The engine refused with an HTTP status of its own, for those who read more from it than "no"."""
+
+    def __init__(self, message: str, *, engine: str, status: int) -> None:
+        super().__init__(message, engine=engine)
+        self.status = status
 
 
 class BadOutput(EngineError):

@@ -19,7 +19,6 @@ from dragoman.engines.http import (
     Events,
     Framing,
     Lines,
-    StatusRejected,
     Timeouts,
     UpstreamClient,
 )
@@ -30,6 +29,7 @@ from dragoman.errors import (
     EngineRejected,
     EngineTimeout,
     EngineUnavailable,
+    StatusRejected,
 )
 from tests.contract.fault_server import (
     LAST_CHUNK,

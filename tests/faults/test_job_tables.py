@@ -210,13 +210,13 @@ async def test_a_fault_that_lasts_costs_its_row_alone_and_says_why(fault: str, t
     assert findings.startswith(begins)
 
 
-@pytest.mark.parametrize("status", [401, 403])
-async def test_a_key_that_is_refused_pauses_the_job_before_it_spoils_the_table(status: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("status", [401, 402, 403, 404])
+async def test_a_key_or_model_that_is_refused_pauses_the_job_and_spoils_no_row(status: int, tmp_path: Path) -> None:
     count = 200
     table = csv_of(tmp_path, [b"%d,Good morning number %d." % (number, number) for number in range(count)])
     ollama = FaultyOllama(always=busy(status))
     async with ollamas(ollama) as (engine,):
         progress = await work(tmp_path / "out", table, engine, shard_rows=100)
     assert progress.state == "paused"
-    assert "failed" in progress.reason
-    assert ollama.asked < count
+    assert "refuses all work" in progress.reason
+    assert (progress.error, ollama.asked < count) == (0, True)

@@ -20,9 +20,9 @@ from dragoman.errors import (
     BadOutput,
     ConfigurationError,
     EngineError,
-    EngineRejected,
     EngineTimeout,
     EngineUnavailable,
+    StatusRejected,
 )
 
 T = TypeVar("T")
@@ -44,14 +44,6 @@ class Timeouts(Struct, frozen=True):
     connect_s: float = 5.0
     read_s: float = 120.0
     total_s: float = 600.0
-
-
-class StatusRejected(EngineRejected):
-    """The engine refused with an HTTP status of its own, for those who read more from it than "no"."""
-
-    def __init__(self, message: str, *, engine: str, status: int) -> None:
-        super().__init__(message, engine=engine)
-        self.status = status
 
 
 class Framing(Protocol):

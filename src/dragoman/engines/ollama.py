@@ -25,9 +25,9 @@ from msgspec import UNSET, Struct, UnsetType, structs
 
 from dragoman.engines.base import Engine
 from dragoman.engines.completion import CAN, MAX_SLOTS_TRIED, CompletionEngine, Piece
-from dragoman.engines.http import Lines, StatusRejected, Timeouts, UpstreamClient, shown
+from dragoman.engines.http import Lines, Timeouts, UpstreamClient, shown
 from dragoman.engines.url import EngineURL, example_for
-from dragoman.errors import BadOutput, ConfigurationError, EngineError, EngineUnavailable
+from dragoman.errors import BadOutput, ConfigurationError, EngineError, EngineUnavailable, StatusRejected
 from dragoman.prompts.base import Prompt, PromptStyle
 from dragoman.prompts.styles import style_for, style_named
 from dragoman.types import Capability, EngineInfo, Tokens

@@ -26,9 +26,9 @@ from msgspec import UNSET, Struct, UnsetType, structs
 
 from dragoman.engines.base import Engine
 from dragoman.engines.completion import CAN, MAX_SLOTS_TRIED, CompletionEngine, Piece
-from dragoman.engines.http import Events, StatusRejected, Timeouts, UpstreamClient, shown
+from dragoman.engines.http import Events, Timeouts, UpstreamClient, shown
 from dragoman.engines.url import EngineURL, example_for
-from dragoman.errors import BadOutput, ConfigurationError, EngineUnavailable
+from dragoman.errors import BadOutput, ConfigurationError, EngineUnavailable, StatusRejected
 from dragoman.prompts.base import Prompt, PromptStyle
 from dragoman.prompts.styles import style_for, style_named
 from dragoman.types import PLAINLY, Capability, EngineInfo, Pair, Segment, Tokens

@@ -25,6 +25,7 @@ from dragoman.errors import (
     JobNotReady,
     Overloaded,
     ShuttingDown,
+    StatusRejected,
 )
 from dragoman.jobs.outage import Outage
 from dragoman.jobs.spec import Cell
@@ -38,6 +39,9 @@ log = logging.getLogger(__name__)
 KEY_BYTES = 16
 TRIES = 5
 """Of a text that the engine has no answer to while it answers others."""
+
+NOT_FOR_THIS_TEXT = frozenset({401, 402, 403, 404})
+"""What an engine answers whatever the text: a key, a bill or a model is wrong, and every further row would fail."""
 
 FEWEST_IN_THE_AIR = 16
 AHEAD = 2
@@ -273,6 +277,8 @@ class Cells:
             raise Stopped("The server is stopping; the job goes on when it starts again.")
         if outcome is self._stopped:
             raise outcome
+        if isinstance(outcome, StatusRejected) and outcome.status in NOT_FOR_THIS_TEXT:
+            raise Stopped(f"The engine refuses all work: {outcome.message}. Mend that and resume the job.")
         if isinstance(outcome, EngineUnavailable | EngineTimeout | DeadlineExceeded) and self._try_again(
             flight, outcome
         ):
