@@ -81,6 +81,17 @@ def shown(parts: Sequence[Part]) -> list[str | Run]:
     return [part if isinstance(part, str) else Run(part.text) for part in parts]
 
 
+def in_one(parts: Sequence[Part]) -> list[Part]:
+    """The parts, with strings that stand side by side made one: where they are cut says nothing."""
+    merged: list[Part] = []
+    for part in parts:
+        if type(part) is str and merged and type(merged[-1]) is str:
+            merged[-1] += part
+        else:
+            merged.append(part)
+    return merged
+
+
 class TestTheLaw:
     @settings(max_examples=80, deadline=None)
     @given(run=runs(), language=LANGUAGES, max_tokens=st.integers(8, 120), split=st.sampled_from(SPLITS))
@@ -124,7 +135,7 @@ class TestTheLaw:
     def test_words_are_cut_alike_behind_a_tag_and_without_one(self, text: str, language: str) -> None:
         behind = cut(Run(f"<i>{text}", (Held(0, 3, "tag", ("<i>",), bare=True),)), language)
 
-        assert behind == ("<i>", *cut(Run(text), language))
+        assert in_one(behind) == in_one(("<i>", *cut(Run(text), language)))
 
     def test_the_empty_run_has_no_parts(self) -> None:
         assert cut(Run(""), "en") == ()
