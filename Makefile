@@ -17,7 +17,7 @@ test-pages: $(VENV)/dev.stamp /usr/bin/chromium
 	$(BIN)/pytest tests/pages $(ARGS)
 
 screenshots: $(VENV)/dev.stamp /usr/bin/chromium
-	$(BIN)/python -m tests.pages.screenshots
+	$(BIN)/python -m tests.pages.screenshots docs/images
 
 /usr/bin/chromium:
 	apt-get update

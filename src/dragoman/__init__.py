@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dragoman.core.translator import Translator
     from dragoman.errors import DragomanError, UnknownLanguage
+    from dragoman.jobs.rows import batch_translator, translate_column, translate_table
     from dragoman.settings import Settings
     from dragoman.types import TranslateRequest, Translation
     from dragoman.wiring import SyncTranslator, open_translator
@@ -25,7 +26,10 @@ __all__ = [
     "Translation",
     "Translator",
     "UnknownLanguage",
+    "batch_translator",
     "open_translator",
+    "translate_column",
+    "translate_table",
 ]
 
 _HOME = {
@@ -36,7 +40,10 @@ _HOME = {
     "Translation": "types",
     "Translator": "core.translator",
     "UnknownLanguage": "errors",
+    "batch_translator": "jobs.rows",
     "open_translator": "wiring",
+    "translate_column": "jobs.rows",
+    "translate_table": "jobs.rows",
 }
 
 

@@ -62,6 +62,26 @@ class TestDocumentation:
     async def test_the_root_points_to_it(self, app: Starlette) -> None:
         assert (await call(app, "GET", "/")).json["docs"] == "/docs"
 
+    async def test_a_browser_gets_the_page_at_the_root(self, app: Starlette) -> None:
+        page = await call(app, "GET", "/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+        assert page.headers["vary"] == "Accept"
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+
+    async def test_all_that_the_page_names_is_there_and_nothing_is_of_another_host(self, app: Starlette) -> None:
+        page = await call(app, "GET", "/", headers={"Accept": "text/html"})
+        named = re.findall(rb'(?:href|src)="(/static/[^"]+)"', page.body)
+
+        assert b"/static/page/app.js" in named
+        for path in named:
+            file = await call(app, "GET", path.decode())
+            assert (file.status, re.findall(rb"https?://(?!www.w3.org/2000/svg)", file.body)) == (200, []), path
+
+    @pytest.mark.parametrize("path", ["nothing.js", "docs.html", "../app.py", "page/%2e%2e/%2e%2e/app.py"])
+    async def test_no_other_file_is_served(self, app: Starlette, path: str) -> None:
+        assert (await call(app, "GET", f"/static/{path}")).status == 404
+
     async def test_the_page_needs_no_other_host(self, app: Starlette) -> None:
         page = await call(app, "GET", "/docs")
 

@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from dragoman import batch_translator, translate_column, translate_table
 from dragoman.core.plan import Limits
 from dragoman.core.pool import Pool
 from dragoman.core.scheduler import Scheduling
 from dragoman.core.translator import Translator
 from dragoman.errors import BadOutput, EngineRejected, InvalidRequest
-from dragoman.jobs.rows import batch_translator, translate_column, translate_table
 from dragoman.types import Segment
 from tests.spoken_engine import SpokenEngine
 

@@ -110,8 +110,8 @@ function eventOf(block) {
 
 const LOOK_AGAIN_MS = 3000;
 
-/** Resolves when the server answers again, or `signal` ends the wait. */
-export async function serverIsBack(signal) {
+/** Resolves when the server answers again, or when `signal`, if there is one, ends the wait. */
+export async function serverIsBack(signal = new AbortController().signal) {
   while (!signal.aborted) {
     await nextLook(signal);
     if (!signal.aborted && (await isThere())) return;

@@ -1,5 +1,6 @@
 // The frame around the views: what is shown is what the address names.
 
+import { ConnectionProblem, serverIsBack } from "./api.js";
 import { element, iconButton } from "./dom.js";
 import { applyScheme, languageSelect, schemeButton } from "./frame.js";
 import { preferredLanguage, speak, t, voice } from "./i18n.js";
@@ -89,6 +90,17 @@ function keyButton() {
   return iconButton("key", "app.key", () => askForKey(() => location.reload()));
 }
 
+/** What the page cannot do without; it waits for a server that is just being started again. */
+async function prepare() {
+  try {
+    await Promise.all([loadLanguages(), speak(preferredLanguage())]);
+  } catch (error) {
+    if (!(error instanceof ConnectionProblem)) throw error;
+    await serverIsBack();
+    await prepare();
+  }
+}
+
 applyScheme();
-await Promise.all([loadLanguages(), speak(preferredLanguage())]);
+await prepare();
 new App();

@@ -1,5 +1,6 @@
 // The page's own words. A phrase that was given to an element follows when the reader chooses another language.
 
+import { fetchJson } from "./api.js";
 import { keep, recall } from "./store.js";
 
 export const OWN_LANGUAGES = {
@@ -27,8 +28,7 @@ export function preferredLanguage() {
 
 /** Speak a language of `OWN_LANGUAGES` from now on. */
 export async function speak(code) {
-  const response = await fetch(`/static/page/words/${code}.json`);
-  words = await response.json();
+  words = await fetchJson("GET", `/static/page/words/${code}.json`);
   spoken = code;
   document.documentElement.lang = code;
   document.documentElement.dir = RIGHT_TO_LEFT.has(code) ? "rtl" : "ltr";

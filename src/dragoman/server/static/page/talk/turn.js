@@ -68,7 +68,7 @@ export class Turn {
     const remarks = {
       own: () => [],
       translated: () => [this.toggle, ...translation.findings.filter(({ kind }) => !HARMLESS.has(kind)).map(findingNode)],
-      pending: () => [from, element("span", { className: "working", words: { text: failure ? "talk.retrying" : "talk.translating" } })],
+      pending: () => [from, element("span", { className: "working", words: { text: failure?.retrying ? "talk.retrying" : "talk.translating" } })],
       failed: () => [from, element("span", { className: "bad", words: { text: "talk.failed" } }), this.#act("talk.again", "translate")],
       offered: () => [from, this.#act("talk.translate", "translate")],
     };

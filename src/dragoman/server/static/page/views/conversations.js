@@ -186,7 +186,10 @@ class ConversationsView {
 
   #showTables() {
     const joined = [...this.rows.values()].filter(({ room }) => room);
-    for (const { id, room } of joined) room.node.hidden = !this.isBeside && id !== this.chosen;
+    for (const { id, room } of joined) {
+      room.node.hidden = !this.isBeside && id !== this.chosen;
+      room.node.classList.toggle("chosen", id === this.chosen); // where the window is narrow it alone is shown
+    }
     const isOpen = this.chosen !== undefined || (this.isBeside && joined.length > 0);
     this.hint.hidden = isOpen || this.rows.size === 0;
     this.tables.hidden = !isOpen;

@@ -103,7 +103,7 @@ class DocumentsView {
     this.#draw();
     this.#watch();
     const next = this.rows[Math.min(at, this.rows.length - 1)];
-    (next?.node.querySelector("button") ?? this.zone.button).focus();
+    (next?.node.querySelector("button:not([hidden])") ?? this.zone.button).focus();
   }
 
   #draw() {
@@ -143,8 +143,6 @@ async function supportedFormats() {
   const { components } = await fetchJson("GET", "/openapi.json");
   return components.schemas.NewDocument.properties.format.examples;
 }
-
-export const title = "view.documents";
 
 /** Build the view into its section; returns it, with its `shortcuts`. */
 export function mount(section) {

@@ -110,8 +110,6 @@ function pairOf({ source, target }) {
   return made;
 }
 
-export const title = "view.glossaries";
-
 /** Build the view into its section; returns it, with its `shortcuts`. */
 export function mount(section) {
   return new GlossariesView(section);

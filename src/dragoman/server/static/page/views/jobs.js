@@ -150,8 +150,6 @@ class JobsView {
   }
 }
 
-export const title = "view.jobs";
-
 /** Build the view into its section; returns it, with its `shortcuts`. */
 export function mount(section) {
   return new JobsView(section);

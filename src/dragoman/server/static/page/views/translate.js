@@ -90,6 +90,7 @@ export class TranslateView {
   }
 
   async copy() {
+    if (!this.sheet.text) return;
     await copyText(this.sheet.text, this.node);
     phrase(this.copyButton, "translate.copied");
     setTimeout(() => phrase(this.copyButton, "translate.copy"), 1500);
@@ -351,6 +352,7 @@ export class TranslateView {
 
   #openDetails(sentence) {
     this.details.open(sentence, { source: this.#spokenSource(), target: this.target });
+    this.#light(sentence.index);
   }
 
   #nextDoubt() {

@@ -14,12 +14,12 @@ export function language(code) {
 
 /** The names of languages, one after the other. */
 export function languages(codes) {
-  return lazily(() => listFormat().format(codes.map(nameOf)));
+  return lazily(() => codes.map(nameOf).join(comma()));
 }
 
 /** Words, one after the other. */
 export function listed(words) {
-  return lazily(() => listFormat().format(words));
+  return lazily(() => words.join(comma()));
 }
 
 /** A share of 0 to 1, in percent. */
@@ -46,6 +46,7 @@ function unit(value, name) {
   return new Intl.NumberFormat(pageLanguage(), { style: "unit", unit: name, unitDisplay: "short" }).format(value);
 }
 
-function listFormat() {
-  return new Intl.ListFormat(pageLanguage(), { style: "short", type: "unit" });
+/** Intl.ListFormat puts an "and" before the last one in some languages, which is no part of a list of columns. */
+function comma() {
+  return { ar: "، ", ja: "、", zh: "、" }[pageLanguage()] ?? ", ";
 }
