@@ -26,9 +26,9 @@ from dragoman.wiring import open_service, open_translator
 from tests.server.scripted import served
 
 FIRST_BLANK_S, EVERY_S = 0.1, 0.05
-IMPATIENT = aiohttp.ClientTimeout(sock_read=0.3)
+IMPATIENT = aiohttp.ClientTimeout(sock_read=0.6)
 """For one read: longer than from blank to blank, shorter than the slow work here."""
-SLOW_S = 0.8
+SLOW_S = 1.2
 
 Work = Callable[[], Awaitable[object]]
 

@@ -114,17 +114,15 @@ async def test_a_body_larger_than_the_limit_is_413(translator: Speaker) -> None:
     assert (answer.status, translator.requests) == (413, [])
 
 
-async def test_without_the_package_it_says_what_to_install(
-    app: Starlette, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_without_the_package_it_says_what_to_install(app: Starlette, monkeypatch: pytest.MonkeyPatch) -> None:
     routes.load_protocol.cache_clear()
     monkeypatch.setitem(sys.modules, "mcp", None)
     monkeypatch.delitem(sys.modules, "dragoman.server.mcp.protocol", raising=False)
 
     answer = await call(app, "POST", "/mcp", HELLO)
 
-    assert answer.status == 500
-    assert "pip install 'dragoman[mcp]'" in caplog.text
+    assert answer.status == 501
+    assert "pip install 'dragoman[mcp]'" in answer.json["detail"]
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
