@@ -117,7 +117,7 @@ class TestEndingAndGoingOn:
     async def test_after_a_restart_it_goes_on_and_no_text_is_sent_twice(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        rows = 250
+        rows = 2_000
         sent, enough = count_texts(monkeypatch, tell=100)
         async with job_server(tmp_path) as server:
             job_id = await server.begun(shop(rows))
@@ -154,7 +154,7 @@ class TestEndingAndGoingOn:
         assert {name for name, _ in events} == {"progress"}
 
     async def test_it_is_cancelled_and_can_be_resumed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        rows = 300
+        rows = 2_000
         sent, enough = count_texts(monkeypatch, tell=50)
         async with job_server(tmp_path) as server:
             job_id = await server.begun(shop(rows))

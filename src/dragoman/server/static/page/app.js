@@ -83,7 +83,8 @@ function focusText(event) {
 function footer() {
   return element("footer", {},
     element("p", { words: { text: "app.privacy" } }),
-    element("a", { href: "/docs", words: { text: "app.api" } }));
+    element("a", { href: "/docs", words: { text: "app.api" } }),
+    element("a", { href: "/status", words: { text: "status.title" } }));
 }
 
 function keyButton() {
