@@ -38,6 +38,7 @@ class Camera(Struct, frozen=True):
     def take(self, page: Page, name: str) -> None:
         """Write the picture. Raises SystemExit where it is too large for a document."""
         file = self.folder / f"{name}.png"
+        page.mouse.move(0, 0)  # what one points at looks different
         page.screenshot(path=file)
         if file.stat().st_size > MOST_BYTES:
             raise SystemExit(f"{file} is larger than {MOST_BYTES} bytes: take a smaller part of the page.")

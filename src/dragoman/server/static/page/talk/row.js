@@ -59,8 +59,7 @@ export class Row {
     phrase(this.said, "");
     const name = author === transcript.me ? t("talk.you") : transcript.people.get(author)?.name || author;
     const text = (author !== transcript.me && translation?.text) || original.text;
-    this.said.textContent = `${name}: ${text.slice(0, 120)}`;
-    this.said.dir = "auto";
+    this.said.replaceChildren(element("bdi", { textContent: name }), ": ", element("bdi", { textContent: text.slice(0, 120) }));
   }
 }
 
