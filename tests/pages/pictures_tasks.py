@@ -135,9 +135,8 @@ def _take_jobs(camera: Camera) -> None:
     following: list[Route] = []
     with camera.window() as page:
         page.route("**/v1/jobs", lambda route: route.fulfill(json={"jobs": JOBS}))
-        page.route(
-            "**/v1/jobs/*/events", lambda route: following.append(route)
-        )  # nothing is new, and the connection stays
+        # Nothing is new, and the connection stays.
+        page.route("**/v1/jobs/*/events", lambda route: following.append(route))
         page.goto("/#jobs")
         expect(page.locator("[data-state=paused]")).to_be_visible()
         camera.take(page, "jobs")
