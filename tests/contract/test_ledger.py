@@ -493,7 +493,7 @@ async def test_a_start_settles_what_was_left(folder: Path, state: str, damage: D
 DIES_AT_A_STEP = """
 import asyncio, hashlib, os, signal, sys
 from pathlib import Path
-from dragoman.jobs import output
+from dragoman.jobs import durable, output
 from dragoman.jobs.ledger import Ledger
 from dragoman.jobs.spec import Counts, Receipt
 
@@ -507,7 +507,7 @@ async def main():
     parts = output.Output(folder, ledger)
     path = parts.temporary_part(shard.number, shard.generation)
     path.write_bytes(data)
-    setattr(Ledger if owner == "ledger" else output, step, die)
+    setattr({"ledger": Ledger, "output": output, "durable": durable}[owner], step, die)
     counts = Counts(rows=shard.rows, ok=shard.rows)
     sha256 = hashlib.sha256(data).hexdigest()
     await parts.commit(
@@ -522,8 +522,8 @@ asyncio.run(main())
     ("owner", "step", "is_finished"),
     [
         ("ledger", "seal", False),
-        ("output", "_rename", True),
-        ("output", "_sync_folder", True),
+        ("output", "rename", True),
+        ("durable", "sync_folder", True),
         ("ledger", "done", True),
     ],
 )

@@ -124,8 +124,8 @@ STEPS = {
         "parts.os = SimpleNamespace(fsync=die)"
     ),
     "a part is synced and not sealed": "from dragoman.jobs.output import Output\nOutput.commit = die",
-    "a part is sealed and has no name": "from dragoman.jobs import output\noutput._rename = die",
-    "a part has its name and the folder is not synced": "from dragoman.jobs import output\noutput._sync_folder = die",
+    "a part is sealed and has no name": "from dragoman.jobs import output\noutput.rename = die",
+    "a part has its name and the folder is not synced": "from dragoman.jobs import durable\ndurable.sync_folder = die",
     "a part has its name and its shard is not done": "from dragoman.jobs.ledger import Ledger\nLedger.done = die",
     "all shards are done and there is no manifest": (
         "from dragoman.jobs.output import Output\nOutput.write_manifest = die"

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 
 from dragoman.cli.job_show import cut, duration, money, pairs, percent, rounded, tokens_in_and_out
@@ -17,7 +16,7 @@ from dragoman.cli.table import columns
 from dragoman.jobs.job_file import Unfinished
 from dragoman.jobs.ledger import Ledger
 from dragoman.jobs.output import Output
-from dragoman.jobs.progress import Progress
+from dragoman.jobs.progress import Progress, progress_in
 from dragoman.jobs.spec import JobSpec, JobState
 from dragoman.jobs.tables.findings import unreadable
 from dragoman.types import Tokens
@@ -105,8 +104,8 @@ async def read_status(folder: Path) -> Status:
 
 async def _noted(ledger: Ledger, state: JobState) -> Progress:
     """What the latest run noted; of a job that was never begun there is nothing to tell."""
-    if noted := await ledger.noted():
-        return msgspec.msgpack.decode(noted, type=Progress)
+    if progress := progress_in(await ledger.noted()):
+        return progress
     spec = ledger.spec
     return Progress(
         state=state,

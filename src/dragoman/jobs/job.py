@@ -18,7 +18,7 @@ from dragoman.jobs.cells import Stopped, Tally
 from dragoman.jobs.job_file import Totals
 from dragoman.jobs.ledger import Ledger
 from dragoman.jobs.output import Output, hold
-from dragoman.jobs.progress import NO_PRICES, Meter, Prices, Progress
+from dragoman.jobs.progress import NO_PRICES, Meter, Prices, Progress, progress_in
 from dragoman.jobs.runner import Runner
 from dragoman.jobs.spec import Fingerprint, JobSpec, JobState, Receipt, Shard
 from dragoman.jobs.tables.planning import check_unchanged
@@ -126,8 +126,7 @@ class Job:
 
     async def noted(self) -> Progress | None:
         """The progress as the latest run has noted it, in this process or another; None where none has begun."""
-        noted = await self.ledger.noted()
-        return msgspec.msgpack.decode(noted, type=Progress) if noted else None
+        return progress_in(await self.ledger.noted())
 
     async def run(
         self,
@@ -185,7 +184,7 @@ class Job:
         progress = structs.replace(await self._progress(tally, meter), state=state, reason=reason)
         try:
             await self.ledger.set_state(state, reason)
-            await self.ledger.note(msgspec.msgpack.encode(progress))
+            await self.ledger.note(progress.as_note())
         except LedgerError as error:  # the disk is full still; what is committed is known without this note
             log.error("%s", error.message)
         return progress
@@ -196,7 +195,7 @@ class Job:
             await asyncio.sleep(BEAT_S)
             try:
                 progress = await self._progress(runner.tally, meter)
-                await self.ledger.note(msgspec.msgpack.encode(progress))
+                await self.ledger.note(progress.as_note())
             except LedgerError as error:
                 runner.stop(error)
                 return

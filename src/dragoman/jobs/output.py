@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from dragoman.errors import JobNotReady, LedgerError
+from dragoman.jobs.durable import rename, sync_folder
 from dragoman.jobs.job_file import Part, Totals, remedy
 from dragoman.jobs.ledger import Ledger
 from dragoman.jobs.spec import Counts, Receipt
@@ -125,12 +126,12 @@ class Output:
         if await self._run(_has_digest, temporary, receipt.sha256):
             return await self._finish(receipt)
         if await self._run(_has_digest, self.part(receipt.shard), receipt.sha256):
-            await self._run(_sync_folder, self._folder)
+            await self._run(sync_folder, self._folder)
             return await self._ledger.done(receipt.shard, receipt.generation)
         return False
 
     async def _finish(self, receipt: Receipt) -> bool:
-        await self._run(_rename, self._folder / receipt.part, self.part(receipt.shard))
+        await self._run(rename, self._folder / receipt.part, self.part(receipt.shard))
         return await self._ledger.done(receipt.shard, receipt.generation)
 
     def _broken(self, parts: Sequence[Part]) -> list[Receipt]:
@@ -143,7 +144,7 @@ class Output:
 
     def _remove_manifest(self) -> None:
         (self._folder / MANIFEST).unlink(missing_ok=True)
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
 
     def _manifest(self, parts: Sequence[Part]) -> Manifest:
         return Manifest(
@@ -162,7 +163,7 @@ class Output:
             file.write(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        _rename(temporary, self._folder / MANIFEST)
+        rename(temporary, self._folder / MANIFEST)
 
     async def _run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         with _told(self._folder):
@@ -208,20 +209,6 @@ def _has_digest(path: Path, sha256: str) -> bool:
             return hashlib.file_digest(file, "sha256").hexdigest() == sha256
     except FileNotFoundError:
         return False
-
-
-def _rename(temporary: Path, to: Path) -> None:
-    temporary.replace(to)
-    _sync_folder(to.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the names in a folder outlive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 
+import msgspec
 from msgspec import Struct
 
 from dragoman.jobs.cells import Tally
@@ -57,6 +58,15 @@ class Progress(Struct, frozen=True, kw_only=True):
     seconds_remaining: int | None = None
     cost: float | None = None
     at: float = 0.0
+
+    def as_note(self) -> bytes:
+        """As it stands in a ledger, for other processes."""
+        return msgspec.msgpack.encode(self)
+
+
+def progress_in(note: bytes) -> Progress | None:
+    """The progress of a note; None where nothing was noted yet."""
+    return msgspec.msgpack.decode(note, type=Progress) if note else None
 
 
 class Meter:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dragoman.errors import LedgerError, UnreadableTable
+from dragoman.jobs.durable import rename
 from dragoman.jobs.spec import JobSpec
 from dragoman.jobs.tables import delimited, lines, parquet
 from dragoman.jobs.tables.base import appended_names
@@ -40,8 +41,7 @@ def export(spec: JobSpec, parts: Sequence[Path], to: Path, family: ExportFamily)
             file.writelines(rows_as(family, spec, parts))
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(to)
-        _sync_folder(to.parent)
+        rename(beside, to)
     except OSError as error:
         raise LedgerError(
             f"{to} cannot be written: {error.strerror or error}. Make room, or name another file."
@@ -50,14 +50,6 @@ def export(spec: JobSpec, parts: Sequence[Path], to: Path, family: ExportFamily)
         with suppress(OSError):
             beside.unlink(missing_ok=True)
     return sum(map(_row_count, parts))
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def rows_as(family: ExportFamily, spec: JobSpec, parts: Sequence[Path]) -> Iterator[bytes]:

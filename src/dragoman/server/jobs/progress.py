@@ -6,14 +6,10 @@ import asyncio
 from contextlib import closing
 from pathlib import Path
 
-import msgspec
-
 from dragoman.jobs.job_file import FILE_NAME, JobFile
-from dragoman.jobs.progress import Progress
+from dragoman.jobs.progress import Progress, progress_in
 from dragoman.server.jobs.index_file import Row
 from dragoman.server.jobs.store import Store
-
-_NOTED = msgspec.msgpack.Decoder(Progress)
 
 
 async def progress_of(store: Store, row: Row) -> Progress | None:
@@ -25,5 +21,4 @@ def _noted(path: Path) -> Progress | None:
     if not path.is_file():  # deleted meanwhile
         return None
     with closing(JobFile(path)) as file:
-        noted = file.noted()
-    return _NOTED.decode(noted) if noted else None
+        return progress_in(file.noted())
