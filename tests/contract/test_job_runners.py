@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -22,6 +23,7 @@ from dragoman.jobs.choosing import MEMOS, open_runner
 from dragoman.jobs.job import fingerprint_of, open_job, plan_job
 from dragoman.jobs.output import MANIFEST
 from dragoman.jobs.progress import Progress
+from dragoman.jobs.runner import local_runner
 from dragoman.jobs.spec import Fingerprint
 from dragoman.jobs.station import MEMO
 from dragoman.jobs.tables.planning import plan_table
@@ -205,6 +207,17 @@ class TestLocalRunner(RunnerContract):
     @pytest.fixture
     def on(self) -> None:
         return None
+
+    async def test_work_that_is_cancelled_sends_nothing_more(self, trial: Trial) -> None:
+        settings = trial.settings("simulated://instant?slots=1")
+        async with open_translator(settings) as translator, open_job(trial.output) as job:
+            async with local_runner(job.spec, job.folder, job.ledger, translator) as runner:
+                working = asyncio.create_task(runner.run(job))
+                while not runner.tally.called:
+                    await asyncio.sleep(0)
+                working.cancel()
+
+        assert 0 < runner.tally.called == runner.tally.settled - runner.tally.copied < 100
 
 
 @pytest.fixture(scope="module")

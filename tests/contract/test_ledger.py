@@ -592,21 +592,27 @@ async def test_there_is_no_manifest_where_rows_do_not_add_up(
     assert not (folder / MANIFEST).exists()
 
 
-async def test_there_is_no_manifest_where_a_part_went_missing(ledger: Ledger, output: Output, folder: Path) -> None:
+@pytest.mark.parametrize("damage", [Path.unlink, flip_a_byte], ids=["missing", "a byte flipped"])
+async def test_there_is_no_manifest_where_a_part_is_not_as_it_was_written(
+    ledger: Ledger, output: Output, folder: Path, damage: Callable[[Path], object]
+) -> None:
     await all_done(ledger, output)
-    output.part(1).unlink()
+    damage(output.part(1))
 
-    with pytest.raises(LedgerError, match=r"part-000001\.parquet is missing"):
+    with pytest.raises(LedgerError, match=r"part-000001\.parquet is missing or was changed"):
         await output.write_manifest()
     assert not (folder / MANIFEST).exists()
 
 
-async def test_a_job_that_is_worked_on_again_is_not_complete(ledger: Ledger, output: Output, folder: Path) -> None:
+@pytest.mark.parametrize("damage", [Path.unlink, flip_a_byte], ids=["missing", "a byte flipped"])
+async def test_a_complete_job_that_lost_a_part_is_worked_on_again(
+    ledger: Ledger, output: Output, folder: Path, damage: Callable[[Path], object]
+) -> None:
     await all_done(ledger, output)
     await output.write_manifest()
     assert await output.recover() == 0
     assert (folder / MANIFEST).exists()
-    output.part(1).unlink()
+    damage(output.part(1))
 
     assert await output.recover() == 1
 

@@ -96,11 +96,11 @@ class Output:
         """
         await self._ledger.release_leases()
         lost = [part.receipt for part in await self._ledger.parts("sealed") if not await self._settle(part.receipt)]
-        lost += await self._run(self._broken, await self._ledger.parts("done"))
+        lost += await self._run(self._broken, await self._ledger.parts("done"), await self._is_over())
         for receipt in lost:
             await self._ledger.reopen(receipt.shard, receipt.generation)
         await self._run(self._remove_temporary)
-        if _unfinished(await self._ledger.totals()):
+        if not await self._is_over():
             await self._run(self._remove_manifest)
         return len(lost)
 
@@ -111,7 +111,7 @@ class Output:
         if unfinished := _unfinished(await self._ledger.totals()):
             raise LedgerError(f"The job is not complete: {unfinished} of its shards are not done. Resume it.")
         parts = await self._ledger.parts("done")
-        if broken := await self._run(self._broken, parts):
+        if broken := await self._run(self._broken, parts, True):
             raise LedgerError(
                 f"{self.part(broken[0].shard)} is missing or was changed. Resume the job to write it again."
             )
@@ -134,9 +134,19 @@ class Output:
         await self._run(rename, self._folder / receipt.part, self.part(receipt.shard))
         return await self._ledger.done(receipt.shard, receipt.generation)
 
-    def _broken(self, parts: Sequence[Part]) -> list[Receipt]:
-        """Those of the done shards whose part is missing or has another size: to read them all would take too long."""
-        return [part.receipt for part in parts if _size(self.part(part.receipt.shard)) != part.size]
+    async def _is_over(self) -> bool:
+        return not _unfinished(await self._ledger.totals())
+
+    def _broken(self, parts: Sequence[Part], in_full: bool) -> list[Receipt]:
+        """Those of the done shards whose part is missing or has another size; `in_full`, or other bytes.
+
+        To read all parts is the price of saying that a job is complete. A resumed one has better to do.
+        """
+        return [receipt for receipt, size in parts if not self._is_sound(receipt, size, in_full)]
+
+    def _is_sound(self, receipt: Receipt, size: int, in_full: bool) -> bool:
+        part = self.part(receipt.shard)
+        return _size(part) == size and (not in_full or _has_digest(part, receipt.sha256))
 
     def _remove_temporary(self) -> None:
         for path in self._folder.glob("part-*.tmp"):

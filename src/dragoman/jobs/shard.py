@@ -10,7 +10,7 @@ from itertools import product
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from dragoman.jobs.cells import Cells, Spent, Wanted
+from dragoman.jobs.cells import Cells, Spent, Stopped, Wanted
 from dragoman.jobs.spec import Cell, Counts, JobSpec, Receipt, Shard
 from dragoman.jobs.tables.base import ShardRows
 from dragoman.jobs.tables.parts import write_part
@@ -58,6 +58,7 @@ async def open_workplace(spec: JobSpec, folder: Path, cells: Cells) -> AsyncIter
         yield Workplace(spec, folder, cells, thread, reader)
     finally:
         try:
+            cells.stop(Stopped("The work was ended."))  # also where a cancelled task left texts waiting
             await cells.drained()
         finally:
             thread.submit(reader.close)
