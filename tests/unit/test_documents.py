@@ -105,6 +105,18 @@ class TestEncodings:
             page = f'<meta charset="{declared}"><p>{CAFE}</p>'.encode("cp1252")
             assert untranslated(html.read(page)) == page
 
+    @pytest.mark.parametrize(
+        ("text", "codec"),
+        [
+            ("Le café est fermé, à bientôt.\nMerci de votre fidélité, l'équipe.\n", "latin-1"),
+            ("Příliš žluťoučký kůň úpěl ďábelské ódy.\nDěkujeme za nákup v našem obchodě.\n", "cp1250"),
+            ("Bu ürün çok güzel, herkese şiddetle öneririm.\nTeşekkürler, yine görüşmek üzere.\n", "cp1254"),
+            ("Этот стул хорошо подходит к любому столу.\nСпасибо за покупку.\n", "cp1251"),
+        ],
+    )
+    def test_an_encoding_that_nothing_declares_is_told_by_the_language(self, text: str, codec: str) -> None:
+        assert texts(plain.read(text.encode(codec))) == text.splitlines()
+
     @pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"PK\x03\x04\0\0\0\0\xff\xfe\0\0\0\0\0"])
     def test_what_is_no_text_is_refused(self, data: bytes) -> None:
         with pytest.raises(InvalidRequest, match="save it as UTF-8"):

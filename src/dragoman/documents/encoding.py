@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from dragoman.errors import InvalidRequest
+from dragoman.text.detect import detect
 
 BOMS = {
     codecs.BOM_UTF8: "utf-8",
@@ -20,6 +21,19 @@ BOMS = {
 SAMPLE_BYTES = 100_000
 """How much of a document its encoding is guessed from."""
 
+# In texts of a few words letters alone do not tell these apart, so the language has to; Western is what is left.
+_LATIN = {
+    "cp1254": {"az", "tr"},
+    "cp1257": {"et", "lt", "lv"},
+    "cp1250": {"bs", "cs", "hr", "hu", "pl", "ro", "sk", "sl", "sq", "sr"},
+}
+WESTERN = "cp1252"
+# What files are really written in: a guess from little text may be any of a hundred.
+_COMMON = {
+    "cp1251", "cp1253", "cp1255", "cp1256", "cp1258", "iso8859_2", "iso8859_5", "iso8859_7", "iso8859_9", "iso8859_15",
+    "koi8_r", "koi8_u", "cp932", "shift_jis", "euc_jp", "euc_kr", "cp949", "gbk", "gb2312", "gb18030", "big5", "cp950",
+    "mac_roman",
+}  # fmt: skip
 _MANY = 0.3
 _CALLED_LATIN_1 = ("iso8859-1", "ascii")
 
@@ -90,11 +104,41 @@ def _utf_16(data: bytes) -> Iterator[str]:
 
 
 def _guessed(data: bytes) -> Iterator[str]:
+    lines = data[:SAMPLE_BYTES].splitlines(keepends=True)
+    telling = b"".join(line for line in lines if not line.isascii())
+    codec = legacy_codec(telling, b"".join(line for line in lines if line.isascii()))
+    if codec is not None:
+        yield codec
+
+
+def legacy_codec(lines: bytes, context: bytes) -> str | None:
+    """The codec of lines that are neither ASCII nor UTF-8, `context` being others of the same file; None for what looks
+    like no text.
+    """
     from charset_normalizer import from_bytes  # a tenth of a second to import
 
-    best = from_bytes(data[:SAMPLE_BYTES]).best()
-    if best is not None:
-        yield best.encoding
+    guesses = from_bytes(lines + context)  # the best first
+    best = guesses.best()
+    if best is None:
+        return None
+    if best.encoding in _COMMON:
+        return best.encoding
+    as_good = (one.encoding for one in guesses if one.chaos <= best.chaos and one.coherence)
+    return next((codec for codec in as_good if codec in _COMMON), None) or _latin(lines)
+
+
+def _latin(lines: bytes) -> str:
+    for codec, languages in _LATIN.items():
+        if _language(lines.decode(codec, "replace")) in languages:
+            return codec
+    return WESTERN
+
+
+def _language(text: str) -> str | None:
+    try:
+        return detect(text).language
+    except InvalidRequest:
+        return None
 
 
 def _decoded(data: bytes, codec: str) -> str | None:

@@ -8,26 +8,11 @@ from pathlib import Path
 from dragoman.documents import encoding
 from dragoman.errors import InvalidRequest, UnreadableTable
 from dragoman.jobs.tables.ranges import Measured, is_wide
-from dragoman.text.detect import detect
 
 _HEAD_BYTES = 4096
 _SAMPLE_BYTES = 50_000
 _FEW_LINES = 2
 """From so many lines that are not UTF-8 on a file may be in another encoding; fewer are broken rows."""
-
-# In texts of a few words letters alone do not tell these apart, so the language has to; Western is what is left.
-_LATIN = {
-    "cp1254": {"az", "tr"},
-    "cp1257": {"et", "lt", "lv"},
-    "cp1250": {"bs", "cs", "hr", "hu", "pl", "ro", "sk", "sl", "sq", "sr"},
-}
-_WESTERN = "cp1252"
-# What tables are really written in: a guess from little text may be any of a hundred.
-_COMMON = {
-    "cp1251", "cp1253", "cp1255", "cp1256", "cp1258", "iso8859_2", "iso8859_5", "iso8859_7", "iso8859_9", "iso8859_15",
-    "koi8_r", "koi8_u", "cp932", "shift_jis", "euc_jp", "euc_kr", "cp949", "gbk", "gb2312", "gb18030", "big5", "cp950",
-    "mac_roman",
-}  # fmt: skip
 
 
 def start_of(path: Path) -> tuple[str, int]:
@@ -96,11 +81,7 @@ def _is_utf_8(line: bytes) -> bool:
 
 
 def _legacy(lines: bytes, context: bytes, path: Path) -> str:
-    try:
-        guess = encoding.decode(lines + context)[1].codec
-    except InvalidRequest:
-        guess = ""
-    codec = guess if guess in _COMMON else _latin(lines)
+    codec = encoding.legacy_codec(lines, context) or encoding.WESTERN
     try:
         lines.decode(codec)
     except UnicodeDecodeError as error:
@@ -108,17 +89,3 @@ def _legacy(lines: bytes, context: bytes, path: Path) -> str:
             f"{path} is not UTF-8, and its encoding cannot be told. Save it as UTF-8.", field="paths"
         ) from error
     return codec
-
-
-def _latin(lines: bytes) -> str:
-    for codec, languages in _LATIN.items():
-        if _language(lines.decode(codec, "replace")) in languages:
-            return codec
-    return _WESTERN
-
-
-def _language(text: str) -> str | None:
-    try:
-        return detect(text).language
-    except InvalidRequest:
-        return None
