@@ -12,9 +12,12 @@ Json: TypeAlias = dict[str, Any]
 
 
 class Script:
-    """Plays the server of one conversation: the test says what it sends, and sees what it was sent."""
+    """Plays the server of one conversation: the test says what it sends, and sees what it was sent. While `is_silent`
+    nobody is let in.
+    """
 
     def __init__(self, page: Page) -> None:
+        self.is_silent = False
         self.heard: list[Json] = []
         self._socket: WebSocketRoute | None = None
         page.route_web_socket(re.compile("/v1/conversations/"), self._connect)
@@ -26,7 +29,7 @@ class Script:
     def _hear(self, message: str | bytes) -> None:
         said = json.loads(message)
         self.heard.append(said)
-        if said["type"] == "join":
+        if said["type"] == "join" and not self.is_silent:
             people = [person("p1", "Me", said["language"]), person("p2", "Ana", "es")]
             joined = {"participant": "p1", "resume_token": "room.secret", "event": 0, "title": "Scripted"}
             self.tell("joined", **joined, participants=people, history=[])

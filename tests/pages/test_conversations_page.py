@@ -231,6 +231,23 @@ class TestABrokenConnection:
         desk.context.set_offline(False)
         expect(desk.get_by_text("Connection lost.")).to_be_hidden()
 
+    def test_a_line_that_fell_silent_is_noticed_by_whoever_only_reads(self, visit: Visit) -> None:
+        guest = visit("/chat")
+        script = Script(guest)
+        guest.clock.install()
+        guest.evaluate("location.hash = '#room.secret?name=Me&language=en'")
+        joined(guest)
+        guest.clock.run_for(20_000)
+        script.tell("pong")
+        guest.clock.run_for(19_000)
+        expect(guest.get_by_text("Connection lost.")).to_be_hidden()
+
+        script.is_silent = True
+        guest.clock.run_for(15_000)
+
+        expect(guest.get_by_text("Connection lost.")).to_be_visible()
+        assert [said["type"] for said in script.heard[:3]] == ["join", "ping", "ping"]
+
 
 class TestTheDesk:
     def test_it_says_how_much_is_new_in_each_conversation(self, visit: Visit) -> None:

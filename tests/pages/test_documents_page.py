@@ -151,6 +151,7 @@ class TestStanding:
         hand_in(page, file("photo.png", "x"), NOTE)
 
         expect(row(page, "photo.png")).to_contain_text("Documents of the kind '.png' are not translated")
+        expect(row(page, "photo.png").get_by_role("button", name="Try again")).to_be_hidden()
         expect(row(page, "note.txt")).to_contain_text("Done.")
 
     def test_documents_survive_a_reload_and_tell_when_they_are_gone(self, visit: Visit) -> None:

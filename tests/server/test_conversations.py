@@ -595,6 +595,17 @@ async def test_what_cannot_be_understood_is_told_and_the_conversation_goes_on(
     assert (await anna.next("message"))["original"]["text"] == "Hallo"
 
 
+async def test_a_ping_is_answered_to_whoever_asks_and_told_to_nobody_else(server: Server) -> None:
+    room = await server.room()
+    anna, bob = await server.join(room, "de"), await server.join(room, "en")
+
+    await bob.send("ping")
+    await bob.send("typing", on=True)
+
+    assert await bob.next("pong") == {"type": "pong"}
+    assert (await anna.next("pong", "typing"))["type"] == "typing"
+
+
 async def test_a_refused_message_is_named_so_that_it_is_not_sent_again(server: Server) -> None:
     anna = await server.join(await server.room(), "de")
 

@@ -67,7 +67,11 @@ class Leave(Struct, frozen=True, tag="leave"):
     """The sender leaves for good."""
 
 
-ClientMessage = Join | Say | Type | See | Speak | Again | Leave
+class Ping(Struct, frozen=True, tag="ping"):
+    """Asks whether the connection is alive, for clients that cannot see the pings of the WebSocket itself."""
+
+
+ClientMessage = Join | Say | Type | See | Speak | Again | Leave | Ping
 
 _decoder: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)
 
@@ -174,6 +178,10 @@ class ClosedEvent(Struct, frozen=True, tag="closed"):
     reason: str
 
 
+class PongEvent(Struct, frozen=True, tag="pong"):
+    """The connection is alive: the answer to `ping`."""
+
+
 class ErrorEvent(Struct, frozen=True, kw_only=True, tag="error"):
     """What the client sent was refused; the conversation goes on. `client_id` is that of a refused message."""
 
@@ -206,5 +214,6 @@ ServerEvent = (
     | DeliveredEvent
     | SeenEvent
     | ClosedEvent
+    | PongEvent
     | ErrorEvent
 )

@@ -25,6 +25,8 @@ from dragoman.server.conversations.events import (
     Join,
     Leave,
     MessageEvent,
+    Ping,
+    PongEvent,
     Say,
     See,
     ServerEvent,
@@ -175,7 +177,7 @@ class Rooms:
         if not self._is_there(seat):
             return
         try:
-            self._tell(seat.room, self._done(seat, said), is_kept=not isinstance(said, Type))
+            self._tell(seat.room, self._done(seat, said), is_kept=not isinstance(said, Type | Ping))
         except InvalidRequest as error:
             self.refuse(seat, error, said.client_id if isinstance(said, Say) else UNSET)
         if isinstance(said, Say | Again):
@@ -216,6 +218,8 @@ class Rooms:
             case Again(id=message_id):
                 room.again(participant, message_id)
                 return []
+            case Ping():
+                return [Out((participant,), PongEvent())]
             case Leave():
                 del self._connections[room.state.id, participant]
                 return room.leave(participant, time.time())

@@ -8,6 +8,9 @@ const KINDS = {
   415: "request", 422: "language", 429: "quota", 501: "not_offered", 502: "engine", 503: "busy", 504: "slow", 507: "server",
 };
 
+/** The same request would be refused again: something in it has to change. */
+const FINAL_KINDS = new Set(["request", "forbidden", "too_long", "language", "not_offered"]);
+
 /** A problem that the server told (RFC 9457). */
 export class Problem extends Error {
   constructor(told) {
@@ -16,6 +19,7 @@ export class Problem extends Error {
     this.field = told.field;
     this.type = told.type;
     this.kind = KINDS[told.status] ?? "server";
+    this.isFinal = FINAL_KINDS.has(this.kind);
   }
 }
 

@@ -41,18 +41,21 @@ export class States {
   /** What went wrong and what to do about it: `again` tries once more, `askForKey` lets the reader give a key. */
   failed(error, { again, askForKey }) {
     this.clear();
-    const needsKey = error.kind === "key";
-    const action = needsKey ? button("key.give", askForKey) : button("translate.again", again);
-    const box = notice("failed", `problem.${error.kind ?? "server"}`, action);
-    box.firstElementChild.after(...detailsOf(error));
+    const box = notice("failed", `problem.${error.kind ?? "server"}`, ...detailsOf(error), ...wayOn(error, again, askForKey));
     this.urgent.append(box);
   }
 }
 
-/** A short notice with a title and what can be done. */
-export function notice(className, key, ...actions) {
+/** A short notice with a title, and below it what more is to say and what can be done. */
+export function notice(className, key, ...more) {
   return element("div", { className: `notice ${className}` },
-    element("p", { className: "title", words: { text: key } }), ...actions);
+    element("p", { className: "title", words: { text: key } }), ...more);
+}
+
+/** The button that helps after a problem, if one can: to give a key, or to try again. */
+export function wayOn(error, again, askForKey) {
+  if (error.kind === "key") return [button("key.give", askForKey)];
+  return error.isFinal ? [] : [button("translate.again", again)];
 }
 
 function detailsOf(error) {

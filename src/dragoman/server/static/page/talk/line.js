@@ -5,6 +5,7 @@ import { socket } from "../api.js";
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15_000;
 const UNANSWERED_MS = 10_000;
+const PING_MS = 20_000;
 
 /** What a close code means; any other is a connection that broke, and one comes back. */
 function endOf(code) {
@@ -31,6 +32,9 @@ export class Line {
     const { signal } = this.watching;
     window.addEventListener("online", () => !this.isOpen && this.open(), { signal });
     window.addEventListener("offline", () => this.#broke(), { signal }); // it may hang for minutes before it breaks
+    document.addEventListener("visibilitychange", () => document.hidden || this.#ping(), { signal });
+    const pinging = setInterval(() => this.#ping(), PING_MS);
+    signal.addEventListener("abort", () => clearInterval(pinging));
     this.#connect();
   }
 
@@ -50,6 +54,13 @@ export class Line {
     this.silence ??= setTimeout(() => this.#broke(), UNANSWERED_MS);
   }
 
+  /** A network that is gone, or a night's sleep, need not close a connection: whoever only reads would wait for ever. */
+  #ping() {
+    if (!this.isOpen) return;
+    this.send({ type: "ping" });
+    this.expectAnswer();
+  }
+
   #connect() {
     this.#turn("joining");
     const made = socket(`/v1/conversations/${encodeURIComponent(this.room)}`);
@@ -67,7 +78,7 @@ export class Line {
       this.failures = 0;
       this.state = "open"; // before it is told: who takes it may send
     }
-    this.took(told);
+    if (told.type !== "pong") this.took(told);
     if (told.type === "joined") this.turned("open");
   }
 

@@ -126,7 +126,7 @@ export class DocumentRow {
     this.#show("refused");
     phrase(this.story, `problem.${error.kind}`);
     this.giving.hidden = error.kind !== "key";
-    this.again.hidden = error.kind === "key";
+    this.again.hidden = error.kind === "key" || error.isFinal;
     if (error instanceof Problem) this.words.append(...told(error));
     if (error instanceof ConnectionProblem) this.words.append(element("p", { words: { text: "documents.not_sent" } }));
   }

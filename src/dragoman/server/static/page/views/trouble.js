@@ -1,10 +1,10 @@
 // What went wrong in a view, and how it goes on.
 
 import { ConnectionProblem, serverIsBack } from "../api.js";
-import { button, element } from "../dom.js";
+import { element } from "../dom.js";
 import { phrase } from "../i18n.js";
 import { askForKey } from "../key.js";
-import { notice } from "../states.js";
+import { notice, wayOn } from "../states.js";
 
 export class Trouble {
   constructor() {
@@ -33,10 +33,9 @@ export class Trouble {
     if (!error.kind) throw error;
     this.clear();
     const isAway = error instanceof ConnectionProblem;
-    const act = error.kind === "key" ? button("key.give", () => askForKey(again)) : button("translate.again", again);
-    const box = notice("failed", `problem.${error.kind}`, act);
-    act.before(...(isAway ? [element("p", { words: { text: "trouble.back" } })] : told(error)));
-    this.node.replaceChildren(box);
+    const why = isAway ? [element("p", { words: { text: "trouble.back" } })] : told(error);
+    const acts = wayOn(error, again, () => askForKey(again));
+    this.node.replaceChildren(notice("failed", `problem.${error.kind}`, ...why, ...acts));
     if (isAway) this.#goOnWhenBack(again);
   }
 
