@@ -1,39 +1,33 @@
 """What a bulk job costs those who talk: from a message's sending to its translation on the other's screen.
 
-200 conversations of two people each, all over WebSockets of one server, whose engine is the simulator. They talk as a
-Poisson process, first alone, then beside a job that fills the engine as far as it may. Server, job and clients share
-one process, so what the clients cost counts too.
+200 conversations of two people each, all over WebSockets of one server, whose engine is the simulator; both are
+processes of their own. People talk as a Poisson process, first alone, then beside a job that was handed in over HTTP
+and fills the engine as far as it may.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import cycle
 
 import aiohttp
 import msgspec
-import uvicorn
 
-from bench.lanes import Bulk
+from bench.lanes import PHASE_S, WARM_UP_S
 from bench.open_loop_load import OK, Sample, lag_p99_ms, latencies_ms, open_loop, percentile, poisson_arrivals, verdict
+from bench.open_loop_servers import client, dragoman, openai_engine, simulator
 from bench.open_loop_texts import endless_sentences
 from bench.report import Report
-from dragoman.listening import address_of, listen
-from dragoman.server.app import create_app
-from dragoman.settings import Settings
+from bench.running_job import begun_job
 from dragoman.simulator import profile_named
-from dragoman.wiring import open_service, open_translator
 
 PROFILE = "h100-12b"
-ENGINE = f"simulated://{PROFILE}?speed=1"
 ROOMS = 200
 MESSAGES_PER_S = 30.0
 """A quarter of what this engine carries: each conversation says something every seven seconds."""
-PHASE_S = 15.0
 CASES = (0.9, 0.35)
 """The part of the engine's slots that bulk may fill."""
 
@@ -78,53 +72,38 @@ async def run() -> Report:
         columns=(
             "bulk fills",
             "p50 / p95 / p99 alone, ms",
-            "p50 / p95 / p99 beside bulk, ms",
+            "p50 / p95 / p99 beside a job, ms",
             "p95 beside / alone (reach 1.3)",
-            "bulk/s",
+            "the job's rows/s",
         ),
         rows=[_row(bulk_fill, alone, beside, bulk_per_s) for bulk_fill, alone, beside, bulk_per_s in measured],
         notes=(
             f"{ROOMS} conversations of two on a simulated {PROFILE}, {MESSAGES_PER_S:g} messages/s in all, "
             f"{PHASE_S:.0f} s a phase, from the scheduled time of sending to the translation at the reader's client.",
-            "Server, job and clients share one process.",
             verdict(max(lag_p99_ms([*alone, *beside]) for _, alone, beside, _ in measured)),
         ),
     )
 
 
 async def _measure(bulk_fill: float) -> tuple[Sequence[Sample], Sequence[Sample], float]:
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(data_dir=folder, bulk_fill=bulk_fill)
-        async with (
-            open_translator(settings, engines=[ENGINE]) as translator,
-            open_service(translator, settings) as service,
-            _served(
-                uvicorn.Config(create_app(service), lifespan="off", log_config=None, ws="websockets-sansio")
-            ) as url,
-            _talking(url) as pairs,
-        ):
-            alone = await _talk(pairs)
-            bulk = Bulk(translator, profile_named(PROFILE).slots)
-            async with bulk.running():
-                beside = await _talk(pairs)
-                return alone, beside, bulk.per_second
+    profile = profile_named(PROFILE)
+    async with (
+        simulator(PROFILE) as engine,
+        dragoman(openai_engine(engine, profile), "--bulk-fill", str(bulk_fill)) as server,
+        _talking(f"{server.url}/v1/conversations") as pairs,
+        client() as session,
+    ):
+        alone = await _talk(pairs)
+        job = await begun_job(session, server)
+        await asyncio.sleep(WARM_UP_S)
+        await job.count()
+        beside = await _talk(pairs)
+        return alone, beside, await job.per_second()
 
 
 async def _talk(pairs: Iterator[Pair]) -> list[Sample]:
     arrivals = poisson_arrivals(MESSAGES_PER_S, PHASE_S, seed=1)
     return await open_loop(arrivals, endless_sentences(), lambda text: next(pairs).send(text))
-
-
-@asynccontextmanager
-async def _served(config: uvicorn.Config) -> AsyncIterator[str]:
-    server = uvicorn.Server(config)
-    with listen("127.0.0.1", 0) as listener:
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            yield f"{address_of(listener)}/v1/conversations"
-        finally:
-            server.should_exit = True
-            await serving
 
 
 @asynccontextmanager

@@ -34,10 +34,10 @@ from dragoman.wiring import open_translator
 
 ROWS = 20_000
 INSTANT = "simulated://instant"
-SLOW = "simulated://h100-12b?speed=0.5"
+SLOW = "simulated://h100-12b?speed=0.25"
 REPLICAS = (1, 2, 4, 8)
-WARM_UP_S = 5.0
-MEASURED_S = 8.0
+WARM_UP_S = 8.0
+MEASURED_S = 24.0
 
 OpenRunner = Callable[[Job], AbstractAsyncContextManager[Runner]]
 

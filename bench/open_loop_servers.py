@@ -31,12 +31,12 @@ async def simulator(profile_name: str) -> AsyncIterator[ServerProcess]:
 
 
 @asynccontextmanager
-async def dragoman(engine_url: str) -> AsyncIterator[ServerProcess]:
-    """`dragoman serve` with its default settings in front of this engine, in a new data folder."""
+async def dragoman(engine_url: str, *flags: str) -> AsyncIterator[ServerProcess]:
+    """`dragoman serve` in front of this engine, in a new data folder, with its default settings but for the flags."""
     port = free_port()
     with tempfile.TemporaryDirectory() as data_dir:
         command = ["-m", "dragoman", "serve", "--engine", engine_url, "--port", str(port), "--data-dir", data_dir]
-        async with started([*command, "--shutdown-grace-s", "1"], port, ready_path="/ready") as server:
+        async with started([*command, "--shutdown-grace-s", "1", *flags], port, ready_path="/ready") as server:
             yield server
 
 
