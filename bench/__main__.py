@@ -22,6 +22,7 @@ from bench import (
     job_crash,
     job_lanes,
     job_night,
+    job_real,
     job_runners,
     jobs,
     lanes,
@@ -52,6 +53,7 @@ BENCHES: dict[str, Callable[[], Awaitable[Report]]] = {
     "job_lanes": job_lanes.run,
     "job_crash": job_crash.run,
     "job_runners": job_runners.run,
+    "job_real": job_real.run,
     "sizing": sizing.run,
     **fidelity.BENCHES,
 }

@@ -30,10 +30,10 @@ from dragoman.core.translator import Translator
 from dragoman.jobs.job import fingerprint_of, open_job, plan_job
 from dragoman.jobs.runner import local_runner
 from dragoman.jobs.tables.planning import plan_table
+from dragoman.loop import run as run_loop
 from dragoman.settings import Settings
 from dragoman.types import EngineInfo, Pair, Tokens, TranslateRequest, Translation
 from dragoman.wiring import open_translator
-from dragoman.wiring import run as run_loop
 
 ROWS = 200_000
 WHOLE_WAY_ROWS = 20_000

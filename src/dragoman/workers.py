@@ -18,12 +18,13 @@ from contextlib import suppress
 import msgspec
 from msgspec import Struct
 
-from dragoman import wiring
+from dragoman import loop
 from dragoman.core.shared_limit import LOAD_A_MODEL, EqualShares
 from dragoman.errors import ConfigurationError, DragomanError
 from dragoman.listening import address_of
+from dragoman.serving import listen_as_set, serve_on
 from dragoman.settings import Settings
-from dragoman.wiring import EngineChoice
+from dragoman.wiring import EngineChoice, choose_engine
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +58,9 @@ async def serve(settings: Settings, announce: Callable[[str], None] = print) -> 
 
     Raises ConfigurationError for what keeps them from starting.
     """
-    choice = await wiring.choose_engine(settings)
+    choice = await choose_engine(settings)
     _refuse_engines_of_ours(choice, settings.workers)
-    with wiring.listen_as_set(settings) as listener:
+    with listen_as_set(settings) as listener:
         announce(f"Starting {settings.workers} workers on {address_of(listener)}")
         parts = [EqualShares(settings.workers, number) for number in range(settings.workers)]
         workers = [_Worker(Orders(settings, choice, part, listener.fileno()), announce) for part in parts]
@@ -164,7 +165,7 @@ def main() -> int:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=Orders)
     try:
-        wiring.run(_work(orders))
+        loop.run(_work(orders))
     except ConfigurationError as error:
         _tell(error.message, is_fatal=True)
     except DragomanError as error:
@@ -176,7 +177,7 @@ def main() -> int:
 async def _work(orders: Orders) -> None:
     with socket.socket(fileno=orders.listener) as listener:
         serving = asyncio.create_task(
-            wiring.serve_on(listener, orders.choice, orders.settings, _tell, orders.part), name="serve"
+            serve_on(listener, orders.choice, orders.settings, _tell, orders.part), name="serve"
         )
         _at_end_of_stdin(serving.cancel)
         with suppress(asyncio.CancelledError):

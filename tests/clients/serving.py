@@ -18,8 +18,9 @@ from dragoman.errors import QuotaExceeded, TooManyRequests, Unauthorized
 from dragoman.listening import address_of, listen
 from dragoman.server.app import create_app
 from dragoman.server.gate import Caller, Gate, Scope, Usage
+from dragoman.serving import open_service
 from dragoman.settings import Settings
-from dragoman.wiring import open_service, open_translator
+from dragoman.wiring import open_translator
 
 INSTANT = "simulated://instant"
 START_S = 30

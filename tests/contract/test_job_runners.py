@@ -210,12 +210,15 @@ class TestLocalRunner(RunnerContract):
 
     async def test_work_that_is_cancelled_sends_nothing_more(self, trial: Trial) -> None:
         settings = trial.settings("simulated://instant?slots=1")
-        async with open_translator(settings) as translator, open_job(trial.output) as job:
-            async with local_runner(job.spec, job.folder, job.ledger, translator) as runner:
-                working = asyncio.create_task(runner.run(job))
-                while not runner.tally.called:
-                    await asyncio.sleep(0)
-                working.cancel()
+        async with (
+            open_translator(settings) as translator,
+            open_job(trial.output) as job,
+            local_runner(job.spec, job.folder, job.ledger, translator) as runner,
+        ):
+            working = asyncio.create_task(runner.run(job))
+            while not runner.tally.called:  # noqa: ASYNC110 - there is no event to wait for
+                await asyncio.sleep(0)
+            working.cancel()
 
         assert 0 < runner.tally.called == runner.tally.settled - runner.tally.copied < 100
 

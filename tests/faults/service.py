@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 from pyleak import no_task_leaks
 
-from dragoman import wiring
+from dragoman import serving, wiring
 from dragoman.core.translator import Translator
 from dragoman.server.app import create_app
 from dragoman.settings import Settings
@@ -92,7 +92,7 @@ def opener(folder: Path) -> Opener:
         async with no_task_leaks(action="raise"):
             async with (
                 wiring.open_translator(settings, engines=engines) as translator,
-                wiring.open_service(translator, settings) as behind_the_gate,
+                serving.open_service(translator, settings) as behind_the_gate,
                 served(create_app(behind_the_gate)) as address,
                 aiohttp.ClientSession("http://{}:{}".format(*address)) as client,
             ):

@@ -25,8 +25,9 @@ from dragoman.server.app import create_app
 from dragoman.server.gate import KeyGate
 from dragoman.server.metrics import Metrics
 from dragoman.server.status.history import KEPT_POINTS, POINT_EVERY_S, History
+from dragoman.serving import open_metrics, open_service
 from dragoman.settings import Settings
-from dragoman.wiring import open_metrics, open_service, open_translator
+from dragoman.wiring import open_translator
 from tests.held_engine import HeldEngine
 from tests.pages.conftest import PATIENCE_MS, Watch
 

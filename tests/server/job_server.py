@@ -18,9 +18,10 @@ from dragoman.core.translator import Translator
 from dragoman.errors import DragomanError
 from dragoman.server.app import create_app
 from dragoman.server.service import Service
+from dragoman.serving import open_service
 from dragoman.settings import Settings
 from dragoman.types import TranslateRequest, Translation
-from dragoman.wiring import open_service, open_translator
+from dragoman.wiring import open_translator
 from tests.server.scripted import served
 
 INSTANT = "simulated://instant"

@@ -20,9 +20,10 @@ from dragoman.server.disconnect import until_client_leaves
 from dragoman.server.endpoint import Endpoint, json_answer, simple_failure
 from dragoman.server.heartbeat import patient
 from dragoman.server.request_id import RequestId
+from dragoman.serving import open_service
 from dragoman.settings import Settings
 from dragoman.types import TranslateRequest
-from dragoman.wiring import open_service, open_translator
+from dragoman.wiring import open_translator
 from tests.server.scripted import served
 
 FIRST_BLANK_S, EVERY_S = 0.1, 0.05

@@ -16,10 +16,11 @@ from dragoman.core.scheduler import Scheduler, Scheduling
 from dragoman.core.translator import Translator
 from dragoman.errors import DragomanError, EngineRejected
 from dragoman.server.app import create_app
+from dragoman.serving import open_metrics, open_service
 from dragoman.settings import Settings
 from dragoman.telemetry import Histogram, LoopLag, Tally
 from dragoman.types import Pair, Segment
-from dragoman.wiring import open_metrics, open_service, open_translator
+from dragoman.wiring import open_translator
 from tests.held_engine import HeldEngine
 from tests.server.scripted import served
 

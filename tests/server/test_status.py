@@ -21,9 +21,10 @@ from dragoman.server.metrics import Metrics
 from dragoman.server.service import Service
 from dragoman.server.status.history import History
 from dragoman.server.status.status import ReplicaStatus, Status
+from dragoman.serving import open_metrics, open_service
 from dragoman.settings import Settings
 from dragoman.types import Readiness
-from dragoman.wiring import open_metrics, open_service, open_translator
+from dragoman.wiring import open_translator
 from tests.held_engine import HeldEngine
 from tests.server.scripted import served
 

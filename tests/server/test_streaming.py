@@ -17,8 +17,9 @@ from dragoman.core.translator import Translator
 from dragoman.errors import Overloaded, QuotaExceeded
 from dragoman.server.app import create_app
 from dragoman.server.live import socket, stream
+from dragoman.serving import open_service
 from dragoman.settings import Settings
-from dragoman.wiring import open_service, open_translator
+from dragoman.wiring import open_translator
 from tests.server.dialects.dialect_app import Doorkeeper
 from tests.server.scripted import ScriptedTranslator, app_over, call, served, service_over
 from tests.streamed import Events, Reading

@@ -11,8 +11,9 @@ from msgspec import structs
 
 from dragoman.core.translator import Translator
 from dragoman.server.app import create_app
+from dragoman.serving import open_service
 from dragoman.settings import Settings
-from dragoman.wiring import open_service, open_translator
+from dragoman.wiring import open_translator
 from tests.server.scripted import served
 
 SETTINGS = Settings()

@@ -48,12 +48,12 @@ def add_to(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Talk until the end of the input; 1 if anything failed."""
-    from dragoman import languages, wiring
+    from dragoman import languages, loop
 
     first, second = languages.resolve(arguments.first), languages.resolve(arguments.second)
     if first == second:
         raise ConfigurationError(f"--from and --to are both {first}; a conversation needs two languages")
-    return wiring.run(_talk(Talk(first, second), arguments, settings_from(arguments)))
+    return loop.run(_talk(Talk(first, second), arguments, settings_from(arguments)))
 
 
 class Turn(Struct, frozen=True):

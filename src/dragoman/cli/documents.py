@@ -43,13 +43,13 @@ def add_to(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Translate the document; 1 if a passage of it failed."""
-    from dragoman import wiring
+    from dragoman import loop
     from dragoman.documents.families import family_of
 
     path = Path(arguments.file)
     data = path.read_bytes()
     document = family_of(path.name, data, arguments.format).read(data)
-    translated = wiring.run(_translated(settings_from(arguments), document, arguments))
+    translated = loop.run(_translated(settings_from(arguments), document, arguments))
     _write(Path(arguments.out), translated.data)
     count = len(document.passages)
     print(f"Translated {count - translated.failed} of {count} passages to {arguments.out}")

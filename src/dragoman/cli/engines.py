@@ -28,9 +28,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the choice, then what each engine answers; 1 if one does not."""
     settings = settings_from(arguments)
 
-    from dragoman import wiring
+    from dragoman import loop
 
-    return 0 if wiring.run(_show(settings)) else 1
+    return 0 if loop.run(_show(settings)) else 1
 
 
 async def _show(settings: Settings) -> bool:

@@ -49,49 +49,49 @@ def add_to(commands: Commands) -> None:
 
 def run_new(arguments: argparse.Namespace) -> int:
     """Plan a job and work on it, or only tell what it would take."""
-    from dragoman import wiring
+    from dragoman import loop
     from dragoman.cli.job_work import bounds_from
 
     bounds = bounds_from(arguments)
     settings = settings_from(arguments)
-    return wiring.run((_sampled if arguments.dry_run else _planned)(arguments, settings, bounds))
+    return loop.run((_sampled if arguments.dry_run else _planned)(arguments, settings, bounds))
 
 
 def run_resume(arguments: argparse.Namespace) -> int:
     """Go on with a job."""
-    from dragoman import wiring
+    from dragoman import loop
     from dragoman.cli.job_work import bounds_from
 
     bounds = bounds_from(arguments)
-    return wiring.run(_resumed(arguments, settings_from(arguments), bounds))
+    return loop.run(_resumed(arguments, settings_from(arguments), bounds))
 
 
 def run_status(arguments: argparse.Namespace) -> int:
     """Print how far a job is."""
     import msgspec
 
-    from dragoman import wiring
+    from dragoman import loop
     from dragoman.cli.job_status import read_status, report
 
-    status = wiring.run(read_status(arguments.folder))
+    status = loop.run(read_status(arguments.folder))
     print(msgspec.json.encode(status).decode() if arguments.json else report(status))
     return 0
 
 
 def run_cancel(arguments: argparse.Namespace) -> int:
     """Have a job stop, whichever process works on it."""
-    from dragoman import wiring
+    from dragoman import loop
 
-    wiring.run(_cancelled(arguments.folder))
+    loop.run(_cancelled(arguments.folder))
     print(f"Cancelled {arguments.folder}; what was translated is kept. `dragoman job resume` would go on with it.")
     return 0
 
 
 def run_export(arguments: argparse.Namespace) -> int:
     """Write a job's output as one file."""
-    from dragoman import wiring
+    from dragoman import loop
 
-    wiring.run(_exported(arguments))
+    loop.run(_exported(arguments))
     return 0
 
 

@@ -29,11 +29,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Answer until standard input ends."""
     settings = settings_from(arguments)
 
-    from dragoman import wiring
+    from dragoman import loop
 
     # The thread that waits for input cannot be told to stop, so that Ctrl-C would do nothing until there is some.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    wiring.run(_speak(settings))
+    loop.run(_speak(settings))
     return 0
 
 

@@ -46,9 +46,9 @@ def run_import(arguments: argparse.Namespace) -> int:
     """Read a TMX file into the memory, and say what came of it."""
     settings = settings_from(arguments)
 
-    from dragoman import wiring
+    from dragoman import loop
 
-    print(_told_import(wiring.run(_import(settings, Path(arguments.file)))))
+    print(_told_import(loop.run(_import(settings, Path(arguments.file)))))
     return 0
 
 

@@ -20,9 +20,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     import logging
 
-    from dragoman import wiring, workers
+    from dragoman import loop, serving, workers
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    wiring.run(workers.serve(settings) if settings.workers > 1 else wiring.serve(settings))
+    loop.run(workers.serve(settings) if settings.workers > 1 else serving.serve(settings))
     return 0

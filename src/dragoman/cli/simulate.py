@@ -27,11 +27,11 @@ def run(arguments: argparse.Namespace) -> int:
         print(_profiles())
         return 0
 
-    from dragoman import simulator, wiring
+    from dragoman import loop, simulator
 
     profile = simulator.profile_named(arguments.profile)
     faults = simulator.Faults(mischief=simulator.read_mischief(arguments.mischief))
-    wiring.run(simulator.serve(arguments.speak, profile, arguments.host, arguments.port, faults=faults))
+    loop.run(simulator.serve(arguments.speak, profile, arguments.host, arguments.port, faults=faults))
     return 0
 
 

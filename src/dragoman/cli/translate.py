@@ -52,12 +52,12 @@ def run(arguments: argparse.Namespace) -> int:
     _refuse_what_does_not_fit(arguments)
     settings = settings_from(arguments)
 
-    from dragoman import wiring
+    from dragoman import loop
 
     lines = _lines(arguments)
     if arguments.json:
         lines = (line for line in lines if line.raw.strip())
-    failed_count = wiring.run(_translate_all(settings, lines, arguments))
+    failed_count = loop.run(_translate_all(settings, lines, arguments))
     if failed_count:
         print(f"dragoman: {failed_count} failed", file=sys.stderr)
     return 1 if failed_count else 0
