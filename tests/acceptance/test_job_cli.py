@@ -615,6 +615,7 @@ def test_a_log_gets_a_line_every_half_minute(capsys: pytest.CaptureFixture[str])
         ("done", 0, ["job export out FILE.csv"]),
         ("done", 3, ["job status out", "job retry-failed out", "job export out FILE.csv"]),
         ("paused", 0, ["job resume out"]),
+        ("paused", 3, ["job resume out", "job retry-failed out"]),
         ("cancelled", 0, ["job resume out"]),
     ],
 )

@@ -89,17 +89,13 @@ async def test_a_server_that_hangs_costs_one_short_timeout_and_then_nothing(
     async with opened(valkey, timeout_s=0.1) as memory, client_of(valkey) as client:
         await memory.put_many([item("Good morning.")])
         await client.client_pause(600)
-        began = time.perf_counter()
-        together = await asyncio.gather(*(memory.get_many([key(f"{number}")]) for number in range(20)))
-        timeout_s = time.perf_counter() - began
-        began = time.perf_counter()
-        afterwards = await asyncio.gather(*(memory.get_many([key(f"{number}")]) for number in range(1_000)))
-        skipped_s = time.perf_counter() - began
+        async with asyncio.timeout(1.9):  # one after the other they would take two seconds
+            together = await asyncio.gather(*(memory.get_many([key(f"{number}")]) for number in range(20)))
+        async with asyncio.timeout(5):  # and here ten, if each waited for the server
+            afterwards = [await memory.get_many([key(f"{number}")]) for number in range(100)]
 
     assert together == [[None]] * 20
-    assert afterwards == [[None]] * 1_000
-    assert 0.09 < timeout_s < 0.5
-    assert skipped_s < 0.5
+    assert afterwards == [[None]] * 100
     assert len(caplog.records) == 1
 
 

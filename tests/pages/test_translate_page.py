@@ -284,6 +284,30 @@ class TestSentences:
         expect(about).to_be_hidden()
         expect(sentences(page).nth(1)).to_be_focused()
 
+    def test_it_is_shown_for_as_long_as_the_pointer_rests_there(self, page: Page) -> None:
+        about = page.get_by_role("dialog", name="About this sentence")
+        sentences(page).nth(1).hover()
+        expect(about).to_contain_text("The engine was fairly sure (70 %).")
+
+        about.get_by_role("button", name="Show other translations").hover()
+        page.wait_for_timeout(1000)
+        expect(about).to_be_visible()
+        source(page).hover(position={"x": 10, "y": 10})
+        expect(about).to_be_hidden()
+
+        sentences(page).nth(1).hover()
+        expect(about).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(about).to_be_hidden()
+
+    def test_what_was_opened_stays_open_wherever_the_pointer_goes(self, page: Page) -> None:
+        about = page.get_by_role("dialog", name="About this sentence")
+        sentences(page).nth(1).click()
+        source(page).hover(position={"x": 10, "y": 10})
+        page.wait_for_timeout(1000)
+
+        expect(about).to_be_visible()
+
     def test_another_translation_is_picked(self, page: Page) -> None:
         sentences(page).first.click()
         page.get_by_role("button", name="Show other translations").click()

@@ -149,7 +149,8 @@ def summary(progress: Progress, folder: Path, seconds: float) -> str:
 def next_step(progress: Progress, folder: Path) -> str:
     """What to do with a job that is in this state."""
     if progress.state != "done":
-        return f"Go on with `dragoman job resume {folder}`; what was translated is not asked again."
+        on = f"Go on with `dragoman job resume {folder}`; what was translated is not asked again."
+        return f"{on} `dragoman job retry-failed {folder}` also tries again what failed." if progress.error else on
     export = f"Make one file of it with `dragoman job export {folder} FILE.csv`."
     if not progress.error:
         return export

@@ -7,24 +7,53 @@ import { directionOf } from "./languages.js";
 import { findingTitle } from "./sheet.js";
 
 const WANTED = 3;
+const REST_MS = 600; // a pointer on its way over the text asks for nothing
 
 export class Details {
   /** `ask(sentence)` is the body of a request for it alone; `chosen(sentence, text)` is called with what was picked. */
   constructor({ ask, chosen }) {
     this.ask = ask;
     this.chosen = chosen;
+    this.isGlance = false;
     this.node = element("div", {
       className: "details", role: "dialog", hidden: true, tabIndex: -1, words: { "aria-label": "sentence.title" },
-      on: { keydown: (event) => this.#press(event) },
+      on: {
+        keydown: (event) => this.#press(event),
+        focusin: () => { this.isGlance = false; },
+        pointerenter: () => clearTimeout(this.resting),
+        pointerleave: () => this.rest(),
+      },
     });
     document.addEventListener("pointerdown", (event) => this.#leave(event.target));
+    document.addEventListener("keydown", (event) => event.key === "Escape" && this.isGlance && this.close());
   }
 
   get isOpen() {
     return !this.node.hidden;
   }
 
-  open(sentence, { source, target }) {
+  /** Show what there is to know, for as long as the reader wants it. */
+  open(sentence, languages) {
+    this.#show(sentence, languages);
+    this.isGlance = false;
+    this.node.scrollIntoView({ block: "nearest" });
+    this.node.focus();
+  }
+
+  /** The pointer rests on a sentence, or on none: it is shown for as long as the pointer stays there. */
+  rest(sentence, languages) {
+    clearTimeout(this.resting);
+    if (this.isOpen && !this.isGlance) return;
+    this.resting = setTimeout(() => (sentence ? this.#glance(sentence, languages) : this.close()), REST_MS);
+  }
+
+  #glance(sentence, languages) {
+    if (this.isOpen && this.sentence === sentence) return;
+    this.#show(sentence, languages);
+    this.isGlance = true;
+  }
+
+  #show(sentence, { source, target }) {
     this.close();
     this.sentence = sentence;
     this.target = target;
@@ -37,12 +66,13 @@ export class Details {
       button("app.close", () => this.#return(), { className: "quiet close" }));
     this.node.hidden = false;
     this.#place();
-    this.node.focus();
   }
 
   close() {
+    clearTimeout(this.resting);
     this.asking?.abort();
     this.node.hidden = true;
+    this.isGlance = false;
   }
 
   #standing() {
@@ -100,7 +130,6 @@ export class Details {
     this.node.style.insetBlockStart = `${last.bottom - page.top + 8}px`;
     const left = Math.max(0, Math.min(last.left - page.left, page.width - this.node.offsetWidth));
     this.node.style.left = `${left}px`;
-    this.node.scrollIntoView({ block: "nearest" });
   }
 
   #press(event) {

@@ -142,8 +142,8 @@ export class TranslateView {
     this.area.addEventListener("pointermove", (event) => this.#light(this.mirror.at(event.clientX, event.clientY)));
     this.area.addEventListener("pointerleave", () => this.#light());
     document.addEventListener("selectionchange", () => this.#lightAtCaret());
-    this.sheet.node.addEventListener("pointerover", (event) => this.#light(sentenceUnder(event)));
-    this.sheet.node.addEventListener("pointerleave", () => this.#light());
+    this.sheet.node.addEventListener("pointerover", (event) => this.#point(event));
+    this.sheet.node.addEventListener("pointerleave", () => this.#pointElsewhere());
     this.sheet.node.addEventListener("focusin", (event) => this.#light(sentenceUnder(event)));
     this.sheet.node.addEventListener("focusout", () => this.#light());
     voice.addEventListener("spoken", () => this.#take());
@@ -350,8 +350,24 @@ export class TranslateView {
     if (document.activeElement === this.area && !this.running) this.#light(this.mirror.around(this.area.selectionStart));
   }
 
+  #point(event) {
+    const index = sentenceUnder(event);
+    this.#light(index);
+    const sentence = this.sheet.sentences[index];
+    if (event.pointerType === "mouse") this.details.rest(sentence?.done ? sentence : undefined, this.#languages);
+  }
+
+  #pointElsewhere() {
+    this.#light();
+    this.details.rest();
+  }
+
+  get #languages() {
+    return { source: this.#spokenSource(), target: this.target };
+  }
+
   #openDetails(sentence) {
-    this.details.open(sentence, { source: this.#spokenSource(), target: this.target });
+    this.details.open(sentence, this.#languages);
     this.#light(sentence.index);
   }
 
