@@ -9,8 +9,12 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 serve: $(VENV)/serve.stamp
 	$(BIN)/dragoman serve $(ARGS)
 
+# Some 300 tests start the command, which would be compiled anew for each where no bytecode may be kept.
+test test-pages: export PYTHONDONTWRITEBYTECODE :=
+
+# A file of tests stays in one process: what its tests share is started once.
 test: $(VENV)/dev.stamp
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 # In Debian's own Chromium.
 test-pages: $(VENV)/dev.stamp /usr/bin/chromium

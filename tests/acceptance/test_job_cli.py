@@ -580,7 +580,7 @@ def on_terminal(cli: Cli, *arguments: str) -> Iterator[tuple[subprocess.Popen[by
     """The command with its stderr at a terminal of 120 columns, and the other end of that."""
     ours, theirs = pty.openpty()
     ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 120, 0, 0))
-    environ = {**cli.environ, "TERM": "xterm-256color"}
+    environ = {**cli.environ, "TERM": "xterm-256color", "COLUMNS": "120"}
     try:
         with subprocess.Popen(
             [DRAGOMAN, *arguments], cwd=cli.folder, env=environ, stdout=subprocess.DEVNULL, stderr=theirs
