@@ -37,6 +37,11 @@ STORY = [
 ]
 TEXT = "".join(sentence.before + sentence.source for sentence in STORY)
 EVENTS = told(STORY, "de-DE")
+PLAIN_TEXT = (
+    "The train to Lisbon leaves at 9:40 from platform 14. Breakfast is included.\n\n"
+    "The city is beautiful in spring. You can buy tickets at the station."
+)
+"""What a small model can do, for the one picture that shows the engine's own words."""
 
 
 class Picture(Struct, frozen=True):
@@ -84,7 +89,7 @@ def _offline(page: Page) -> None:
 
 
 PICTURES = [
-    Picture("translate", before=_written),
+    Picture("translate", before=_written, text=PLAIN_TEXT),
     Picture("translate-empty", text=""),
     Picture("translate-busy", script=[*EVENTS[:11], Hold()], before=_busy),
     Picture("translate-sentence", script=EVENTS, before=_about_a_sentence),

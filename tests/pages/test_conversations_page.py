@@ -278,6 +278,7 @@ class TestTheDesk:
         for number in range(12):
             write(guest, f"Message {number}")
         expect(turns(desk)).to_have_count(12)
+        expect(turns(guest).last).to_contain_text("Seen by")
         scroller = desk.locator(".talk:visible .scroller")
         scroller.evaluate("node => { node.scrollTop = 0; }")
         down = desk.locator(".talk:visible .down")
@@ -353,12 +354,22 @@ class TestWhatAMessageSays:
         expect(turns(guest).locator(".words")).to_have_attribute("dir", "ltr")
         expect(turns(guest).locator(".as-written")).to_have_attribute("dir", "rtl")
 
+    @pytest.mark.parametrize(("locale", "written"), [("en-GB", "10:00"), ("en-US", "10:00 AM")])
+    def test_times_are_written_as_in_the_readers_region(self, visit: Visit, locale: str, written: str) -> None:
+        guest = visit("/chat", locale=locale, timezone_id="UTC")
+        script = Script(guest)
+        guest.evaluate("location.hash = '#room.secret?name=Me&language=en'")
+        joined(guest)
+        script.tell("message", **message(1, "Buenos días."))
+
+        expect(turns(guest).locator("time")).to_have_text(written)
+
     def test_days_stand_between_messages(self, guest: Page, script: Script) -> None:
         script.tell("message", **message(1, "uno"))
         script.tell("message", **message(2, "dos"))
         script.tell("message", **message(3, "tres") | {"at": "2020-01-06T10:00:00Z"})
 
-        expect(guest.locator(".day:visible")).to_have_text(["Sunday, January 5, 2020", "Monday, January 6, 2020"])
+        expect(guest.locator(".day:visible")).to_have_text(["Sunday, 5 January 2020", "Monday, 6 January 2020"])
 
     def test_the_window_is_told_by_its_title_and_its_words(self, guest: Page, script: Script) -> None:
         assert script.heard[0] == {

@@ -2,7 +2,7 @@
 
 import { dialog } from "./dialogs.js";
 import { button, element } from "./dom.js";
-import { pageLanguage, phrase } from "./i18n.js";
+import { phrase, regionalLanguage } from "./i18n.js";
 import { directionOf, nameOf } from "./languages.js";
 import { keep, recall } from "./store.js";
 
@@ -63,7 +63,7 @@ export class History {
 
   #entry(entry) {
     const { at, text, source, target, translation } = entry;
-    const when = new Date(at).toLocaleString(pageLanguage(), { dateStyle: "medium", timeStyle: "short" });
+    const when = new Date(at).toLocaleString(regionalLanguage(), { dateStyle: "medium", timeStyle: "short" });
     const open = element("button", {
       type: "button", className: "entry", on: { click: () => { this.node.close(); this.reopened(entry); } },
     },

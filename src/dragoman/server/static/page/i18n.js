@@ -20,6 +20,11 @@ export function pageLanguage() {
   return spoken;
 }
 
+/** The same with the reader's region where the browser names one: it decides how times and numbers are written. */
+export function regionalLanguage() {
+  return navigator.languages.find((code) => code.split("-")[0] === spoken) ?? spoken;
+}
+
 /** The reader's choice, else the first of the browser's languages that the page speaks, else English. */
 export function preferredLanguage() {
   const wanted = [recall("language"), ...navigator.languages].map((code) => code?.split("-")[0]);
@@ -54,9 +59,9 @@ export function knows(key) {
   return key in words;
 }
 
-/** A number as the page's language writes it. */
+/** A number as the reader writes it in the page's language. */
 export function written(value) {
-  return typeof value === "number" ? new Intl.NumberFormat(spoken).format(value) : value;
+  return typeof value === "number" ? new Intl.NumberFormat(regionalLanguage()).format(value) : value;
 }
 
 /** Give an element a phrase: as its `text`, or as the attribute that `slot` names. An empty key takes it away. */

@@ -1,6 +1,6 @@
 // Figures as the page's language writes them, with their units.
 
-import { pageLanguage, t } from "../i18n.js";
+import { regionalLanguage, t } from "../i18n.js";
 
 const NONE = "–";
 
@@ -8,7 +8,7 @@ const NONE = "–";
 export function figure(value) {
   if (value === null || value === undefined) return NONE;
   const digits = Math.abs(value) < 100 ? { maximumSignificantDigits: 3 } : { maximumFractionDigits: 0 };
-  return new Intl.NumberFormat(pageLanguage(), digits).format(value);
+  return new Intl.NumberFormat(regionalLanguage(), digits).format(value);
 }
 
 export function perSecond(value) {
@@ -17,7 +17,7 @@ export function perSecond(value) {
 
 export function percent(value) {
   if (value === null || value === undefined) return NONE;
-  return new Intl.NumberFormat(pageLanguage(), { style: "percent", maximumSignificantDigits: 3 }).format(value);
+  return new Intl.NumberFormat(regionalLanguage(), { style: "percent", maximumSignificantDigits: 3 }).format(value);
 }
 
 /** A time given in milliseconds, from a second on in seconds. */
@@ -45,10 +45,10 @@ export function lasted(seconds) {
 /** The time of day, of Unix seconds. */
 export function clock(at, { seconds = true } = {}) {
   const parts = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...(seconds && { second: "2-digit" }) };
-  return new Intl.DateTimeFormat(pageLanguage(), parts).format(at * 1000);
+  return new Intl.DateTimeFormat(regionalLanguage(), parts).format(at * 1000);
 }
 
 function inUnit(value, unit, unitDisplay = "short") {
   const digits = value < 100 ? { maximumSignificantDigits: 3 } : { maximumFractionDigits: 0 };
-  return new Intl.NumberFormat(pageLanguage(), { style: "unit", unit, unitDisplay, ...digits }).format(value);
+  return new Intl.NumberFormat(regionalLanguage(), { style: "unit", unit, unitDisplay, ...digits }).format(value);
 }

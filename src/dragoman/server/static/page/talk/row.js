@@ -1,7 +1,7 @@
 // One conversation in the list: who is in it, what was said last, and how much of it is new.
 
 import { element } from "../dom.js";
-import { pageLanguage, phrase, t } from "../i18n.js";
+import { phrase, regionalLanguage, t } from "../i18n.js";
 
 export class Row {
   /** `shown` is what the server says of it; `chosen()` is called when the reader opens it. */
@@ -68,6 +68,6 @@ function briefly(at) {
   const date = new Date(at);
   const isToday = date.toDateString() === new Date().toDateString();
   return isToday
-    ? date.toLocaleTimeString(pageLanguage(), { timeStyle: "short" })
-    : date.toLocaleDateString(pageLanguage(), { day: "numeric", month: "short" });
+    ? date.toLocaleTimeString(regionalLanguage(), { timeStyle: "short" })
+    : date.toLocaleDateString(regionalLanguage(), { day: "numeric", month: "short" });
 }

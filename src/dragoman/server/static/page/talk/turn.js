@@ -2,7 +2,7 @@
 
 import { button, element, freshId } from "../dom.js";
 import { HARMLESS, findingTitle } from "../sheet.js";
-import { pageLanguage, phrase, t } from "../i18n.js";
+import { phrase, regionalLanguage, t } from "../i18n.js";
 import { directionOf, nameOf } from "../languages.js";
 
 const PROGRESS = {
@@ -103,14 +103,14 @@ export class Turn {
 export function dayOf(at) {
   const date = new Date(at);
   const today = new Date();
-  const name = date.toLocaleDateString(pageLanguage(), {
+  const name = date.toLocaleDateString(regionalLanguage(), {
     weekday: "long", day: "numeric", month: "long", ...(date.getFullYear() !== today.getFullYear() && { year: "numeric" }),
   });
   return { key: date.toDateString(), name: date.toDateString() === today.toDateString() ? t("talk.today") : name };
 }
 
 function clock(at) {
-  return new Date(at).toLocaleTimeString(pageLanguage(), { timeStyle: "short" });
+  return new Date(at).toLocaleTimeString(regionalLanguage(), { timeStyle: "short" });
 }
 
 function say(node, { text }, language) {

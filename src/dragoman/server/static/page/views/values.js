@@ -1,6 +1,6 @@
 // Values for the holes of phrases, written anew each time the phrase is said, for the page may change its language.
 
-import { pageLanguage } from "../i18n.js";
+import { pageLanguage, regionalLanguage } from "../i18n.js";
 import { nameOf } from "../languages.js";
 
 function lazily(write) {
@@ -24,7 +24,7 @@ export function listed(words) {
 
 /** A share of 0 to 1, in percent. */
 export function percent(share) {
-  return lazily(() => new Intl.NumberFormat(pageLanguage(), { style: "percent" }).format(share));
+  return lazily(() => new Intl.NumberFormat(regionalLanguage(), { style: "percent" }).format(share));
 }
 
 /** A time in seconds, no finer than one can wait for: seconds, then minutes, then hours and minutes. */
@@ -39,11 +39,11 @@ export function duration(seconds) {
 
 /** A moment of which the ISO text is given. */
 export function moment(iso) {
-  return lazily(() => new Date(iso).toLocaleString(pageLanguage(), { dateStyle: "medium", timeStyle: "short" }));
+  return lazily(() => new Date(iso).toLocaleString(regionalLanguage(), { dateStyle: "medium", timeStyle: "short" }));
 }
 
 function unit(value, name) {
-  return new Intl.NumberFormat(pageLanguage(), { style: "unit", unit: name, unitDisplay: "short" }).format(value);
+  return new Intl.NumberFormat(regionalLanguage(), { style: "unit", unit: name, unitDisplay: "short" }).format(value);
 }
 
 /** Intl.ListFormat puts an "and" before the last one in some languages, which is no part of a list of columns. */
