@@ -10,27 +10,14 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 
-from msgspec import Struct
-
 from bench.engine_use import steady_per_s
-from bench.lanes import CAPACITY_SENTENCES_A_SLOT, CASES, INTERACTIVE_SHARE, PHASE_S, WARM_UP_S
+from bench.lanes import CAPACITY_SENTENCES_A_SLOT, CASES, INTERACTIVE_SHARE, PHASE_S, WARM_UP_S, Measured
 from bench.open_loop_load import Sample, lag_p99_ms, latencies_ms, open_loop, percentile, poisson_arrivals, verdict
 from bench.open_loop_servers import asks_dragoman, asks_engine, client, dragoman, openai_engine, simulator
 from bench.open_loop_texts import endless_sentences
 from bench.report import Report
 from bench.running_job import begun_job
 from dragoman.simulator import Profile, profile_named
-
-
-class Measured(Struct, frozen=True):
-    """What was seen on one engine."""
-
-    profile: Profile
-    bulk_fill: float
-    capacity_per_s: float
-    alone: Sequence[Sample]
-    beside: Sequence[Sample]
-    job_per_s: float
 
 
 async def run() -> Report:
@@ -84,7 +71,7 @@ def _row(measured: Measured) -> tuple[str, ...]:
         f"{alone_ms:.0f}",
         f"{beside_ms:.0f}",
         f"{beside_ms / alone_ms:.2f}",
-        f"{measured.job_per_s:.1f}",
+        f"{measured.bulk_per_s:.1f}",
     )
 
 
